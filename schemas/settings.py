@@ -1,0 +1,142 @@
+"""All configuration, typed, with a default for everything: CLI > environment (SNAG_) > .env > snag.toml > default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+CONFIG_FILE: Final = "snag.toml"
+DOTENV_FILE: Final = ".env"
+
+_MIB: Final = 1024 * 1024
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteSettings(_Section):
+    """A site and the write keys that may send events for it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$")]
+    write_keys: Annotated[tuple[SecretStr, ...], Field(min_length=1)]
+
+
+class KafkaSettings(_Section):
+    """How to reach Kafka and how its topics are laid out."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    topic_prefix: str = ""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 8
+    replication: Annotated[int, Field(ge=1, le=9)] = 1
+
+
+class ClickHouseSettings(_Section):
+    """How to reach ClickHouse's HTTP interface."""
+
+    url: str = "http://127.0.0.1:8123"
+    database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "snag"
+    user: str = "default"
+    password: SecretStr = SecretStr("")
+
+
+class IngestSettings(_Section):
+    """The collector: where it listens, and the limits of what it takes."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    linger_ms: Annotated[float, Field(ge=0)] = 5.0
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 5 * _MIB
+    max_batch_events: Annotated[int, Field(ge=1)] = 2500
+    max_event_bytes: Annotated[int, Field(ge=256)] = 256 * 1024
+    max_nesting: Annotated[int, Field(ge=2, le=500)] = 32
+    max_in_flight_bytes: Annotated[int, Field(ge=_MIB)] = 64 * _MIB
+    future_tolerance_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
+    ack_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+
+
+class WriterSettings(_Section):
+    """Kafka to ClickHouse: how much one insert holds and how a failing one is tried again."""
+
+    group: str = "snag-writer"
+    insert_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    max_insert_bytes: Annotated[int, Field(ge=1024)] = 32 * _MIB
+    retry_min_s: Annotated[float, Field(gt=0)] = 0.2
+    retry_max_s: Annotated[float, Field(gt=0)] = 10.0
+    health_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
+class LiveSettings(_Section):
+    """The live workers: the clocks of sessions and funnels, and how their state is kept."""
+
+    app_id: str = "snag-live"
+    buckets: Annotated[int, Field(ge=1, le=4096)] = 32
+    session_idle_s: Annotated[float, Field(gt=0)] = 1800.0
+    session_max_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
+    abandon_after_s: Annotated[float, Field(gt=0)] = 1800.0
+    lateness_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
+    emit_interval_s: Annotated[float, Field(ge=0)] = 3.0
+    tick_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    checkpoint_interval_s: Annotated[float, Field(gt=0)] = 10.0
+    standby_replicas: Annotated[int, Field(ge=0)] = 0
+    session_timeout_s: Annotated[float, Field(gt=1)] = 10.0
+    health_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
+class LocalSettings(_Section):
+    """The one-command stack."""
+
+    data_dir: Path = Path(".snag")
+    live_workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Nested fields in the environment: SNAG_KAFKA__BOOTSTRAP=host:9092."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SNAG_",
+        env_nested_delimiter="__",
+        env_file=DOTENV_FILE,
+        toml_file=CONFIG_FILE,
+        extra="forbid",
+        frozen=True,
+    )
+
+    sites: tuple[SiteSettings, ...] = (SiteSettings(name="shop", write_keys=(SecretStr("wk_local"),)),)
+    funnels_dir: Path | None = None
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    ingest: IngestSettings = IngestSettings()
+    writer: WriterSettings = WriterSettings()
+    live: LiveSettings = LiveSettings()
+    local: LocalSettings = LocalSettings()
+
+    reads: ClassVar[tuple[str, ...]] = ("cli", "environment", DOTENV_FILE, CONFIG_FILE, "default")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order of `reads`; a value from an earlier source hides the same value from a later one."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    def write_keys(self) -> dict[str, str]:
+        """Site name by write key. A key that two sites share belongs to the first."""
+        found: dict[str, str] = {}
+        for site in self.sites:
+            for key in site.write_keys:
+                found.setdefault(key.get_secret_value(), site.name)
+        return found
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings as the CLI and every part read them; `overrides` are the CLI's own, nested as the model is."""
+    return Settings(**overrides)
