@@ -1,0 +1,129 @@
+"""A bucket: the visitors of one slice of a partition with the counts they share, checkpointed as one blob."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from processors.domain.fact import Fact
+from processors.domain.rates import MINUTE_MS, Cell, CellKey, Minute, MinuteKey, cells_of, count
+from processors.domain.shelf import Shelf
+from processors.domain.visitor import Visitor
+
+Steps = dict[tuple[str, int], tuple[int, int]]
+"""(funnel, step index) -> (entered, passed)."""
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
+_unpack_minute: Final = msgspec.msgpack.Decoder(Minute).decode
+
+
+class _Blob(msgspec.Struct, array_like=True):
+    """A bucket at rest; fields as in Bucket, values packed."""
+
+    offsets: dict[str, int]
+    visitors: dict[str, bytes]
+    due: dict[str, int]
+    minutes: dict[MinuteKey, bytes]
+    cohorts: dict[MinuteKey, Steps]
+    loose: dict[str, int]
+    unsaid: set[tuple[MinuteKey, CellKey]]
+
+
+_unpack_blob: Final = msgspec.msgpack.Decoder(_Blob).decode
+
+
+class Bucket:
+    """State of one bucket.
+
+    `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
+    change by silence, 0 when they have changed already and are not yet said. `unsaid`: cells not yet said.
+    """
+
+    def __init__(self) -> None:
+        self.offsets: dict[str, int] = {}
+        self.visitors: Shelf[str, Visitor] = Shelf(_pack, _unpack_visitor)
+        self.due: dict[str, int] = {}
+        self.minutes: Shelf[MinuteKey, Minute] = Shelf(_pack, _unpack_minute)
+        self.cohorts: dict[MinuteKey, Steps] = {}
+        self.loose: dict[str, int] = {}
+        self.unsaid: set[tuple[MinuteKey, CellKey]] = set()
+
+    def visitor(self, key: str) -> Visitor:
+        """The visitor of `key`, new if unknown."""
+        visitor = self.visitors.get(key)
+        if visitor is None:
+            visitor = Visitor(*split_key(key))
+            self.visitors.put(key, visitor)
+        return visitor
+
+    def count(self, site: str, who: str, fact: Fact) -> None:
+        """Count a new fact in its minute's cells."""
+        minute_key = (site, fact.ts - fact.ts % MINUTE_MS)
+        minute = self.minutes.get(minute_key)
+        if minute is None:
+            minute = Minute()
+            self.minutes.put(minute_key, minute)
+        minute.received = max(minute.received, fact.received)
+        for key in cells_of(fact):
+            cell = minute.cells.get(key)
+            if cell is None:
+                cell = minute.cells[key] = Cell()
+            count(cell, fact, who)
+            self.unsaid.add((minute_key, key))
+
+    def add_steps(self, key: MinuteKey, step: tuple[str, int], entered: int, passed: int) -> None:
+        """Add to (or, with negative numbers, take from) a step's count; what was let go stays gone."""
+        steps = self.cohorts.setdefault(key, {})
+        before = steps.get(step, (0, 0))
+        steps[step] = (max(0, before[0] + entered), max(0, before[1] + passed))
+
+    def forget(self, minutes_received_before: int, cohorts_before: int) -> None:
+        """Let go of minutes and loose ids last received before, and of cohorts of minutes before (Unix ms)."""
+        for key in list(self.minutes.keys()):
+            minute = self.minutes.hot.get(key)
+            if minute is None:
+                minute = _unpack_minute(self.minutes.cold[key])
+            if minute.received < minutes_received_before:
+                self.minutes.drop(key)
+        for key in [key for key in self.cohorts if key[1] < cohorts_before]:
+            del self.cohorts[key]
+        for event_id in [i for i, received in self.loose.items() if received < minutes_received_before]:
+            del self.loose[event_id]
+
+    def dump(self, keep_hot: Callable[[str], bool]) -> bytes:
+        """The bucket as bytes; visitors for which `keep_hot` is false, and all minutes, rest from now on."""
+        blob = _Blob(
+            offsets=self.offsets,
+            visitors=self.visitors.dump(keep_hot),
+            due=self.due,
+            minutes=self.minutes.dump(lambda _: False),
+            cohorts=self.cohorts,
+            loose=self.loose,
+            unsaid=self.unsaid,
+        )
+        return _pack(blob)
+
+    @classmethod
+    def load(cls, packed: bytes) -> Bucket:
+        """The bucket in `packed`, everything at rest."""
+        blob = _unpack_blob(packed)
+        bucket = cls()
+        bucket.offsets, bucket.due = blob.offsets, blob.due
+        bucket.cohorts, bucket.loose, bucket.unsaid = blob.cohorts, blob.loose, blob.unsaid
+        bucket.visitors.load(blob.visitors)
+        bucket.minutes.load(blob.minutes)
+        return bucket
+
+
+def visitor_key(site: str, visitor_id: str, session_id: str) -> str:
+    """Key of a visitor within a bucket; one known by session only never meets a visitor of the same id."""
+    return f"{site}\0v{visitor_id}" if visitor_id else f"{site}\0s{session_id}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Site and visitor id of a key; the visitor id is empty for one known by session only."""
+    site, who = key.split("\0", 1)
+    return site, who[1:] if who[0] == "v" else ""

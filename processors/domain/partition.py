@@ -1,0 +1,271 @@
+"""One partition's state: buckets, the frontier of receipt time, and what to say next. Pure: time comes in as data."""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from processors.domain.bucket import Bucket, Steps, visitor_key
+from processors.domain.fact import Line, to_fact
+from processors.domain.rates import MINUTE_MS, MinuteKey, rate_row
+from processors.domain.rules import Rules
+from processors.domain.snapshot import Row, Snapshot, take_snapshot, tombstone
+from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, CohortKey, RowId, Visitor
+from schemas import topics
+from schemas.event import from_ms
+from schemas.rows import MinuteMetrics, StepCount
+
+TOPIC_OF_TABLE: Final = {SESSION: topics.SESSIONS, ATTEMPT: topics.FUNNELS, SIGNAL: topics.SIGNALS}
+
+_COHORT_KEPT_MS: Final = 2 * 3_600_000  # alerts look at the last minutes; older counts change nothing they say
+_SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recomputed that much less often
+
+_encode: Final = msgspec.json.Encoder().encode
+
+NewRow = tuple[int, str, RowId]
+"""(bucket, visitor key, row id) of a row said for the first time."""
+
+
+@dataclass
+class Emission:
+    """What a tick gives out: encoded rows by topic name, metrics, and the ids of rows said for the first time."""
+
+    rows: dict[str, list[bytes]] = field(default_factory=dict)
+    metrics: list[MinuteMetrics] = field(default_factory=list)
+    new_rows: list[NewRow] = field(default_factory=list)
+
+
+@dataclass
+class Counts:
+    """What a record did: events applied, repeats by event id."""
+
+    applied: int = 0
+    repeated: int = 0
+
+
+class Partition:
+    """The live state of one partition number of the co-partitioned topics."""
+
+    def __init__(self, number: int, buckets: list[Bucket], rules: Rules, doubt_until: Mapping[str, int]) -> None:
+        """`doubt_until`: by topic, the log's end at load; what lies before may have been said by an earlier owner."""
+        self.number, self.buckets, self.rules = number, buckets, rules
+        self.doubt_until = doubt_until
+        self.frontier = 0
+        self.received: dict[str, int] = {}
+        self.changed: set[int] = set()
+        self._ahead = {topic: max(b.offsets.get(topic, -1) for b in buckets) for topic in self._topics(buckets)}
+        self._dirty: dict[tuple[int, str], bool] = {}
+        self._cells_said = 0
+        self._cohorts: set[MinuteKey] = set()
+        self._ripening = {key: self._ripe_at(key) for bucket in buckets for key in bucket.cohorts}
+        self._due = [(at, i, key) for i, bucket in enumerate(buckets) for key, at in bucket.due.items()]
+        heapq.heapify(self._due)
+
+    @staticmethod
+    def _topics(buckets: Iterable[Bucket]) -> set[str]:
+        return {topic for bucket in buckets for topic in bucket.offsets}
+
+    def apply(self, topic: str, offset: int, lines: Sequence[Line]) -> Counts:
+        """Apply one record's events. Each bucket skips what its checkpoint already holds."""
+        counts = Counts()
+        buckets, n = self.buckets, len(self.buckets)
+        restored = offset <= self._ahead.get(topic, -1)
+        doubtful = offset < self.doubt_until.get(topic, 0)
+        newest = self.received.get(topic, 0)
+        for line in lines:
+            who = line.visitor_id or line.session_id
+            key = visitor_key(line.site, line.visitor_id, line.session_id) if who else line.event_id
+            index = (zlib.crc32(key.encode()) >> 16) % n  # the low bits chose the partition
+            bucket = buckets[index]
+            fact = to_fact(line)
+            newest = max(newest, fact.received)
+            if restored and offset <= bucket.offsets.get(topic, -1):
+                continue
+            self.changed.add(index)
+            if who:
+                visitor = bucket.visitor(key)
+                if fact.event_id in visitor.facts:
+                    counts.repeated += 1
+                    continue
+                visitor.facts[fact.event_id] = fact
+                if doubtful:
+                    visitor.distrust()
+                self._dirty[index, key] = self._dirty.get((index, key), False) or line.kind == "checkout"
+                bucket.due[key] = 0
+            elif fact.event_id in bucket.loose:
+                counts.repeated += 1
+                continue
+            else:
+                bucket.loose[fact.event_id] = fact.received
+            counts.applied += 1
+            if not fact.is_bot:
+                bucket.count(line.site, line.visitor_id, fact)
+        self.received[topic] = newest
+        return counts
+
+    def advance(self, now: int, caught_up: Mapping[str, bool]) -> None:
+        """Move the frontier: the least, over the raw topics, of the newest receipt time applied.
+
+        A topic read to its end counts as the tick's time `now` (Unix ms). The frontier never goes back.
+        """
+        reached = min(now if at_end else self.received.get(topic, 0) for topic, at_end in caught_up.items())
+        self.frontier = max(self.frontier, reached)
+
+    def emit(self, now: int) -> Emission:
+        """What to say at tick time `now` (Unix ms): changed rows, at once for checkouts, else every few seconds."""
+        emission = Emission()
+        while self._due and self._due[0][0] <= self.frontier:
+            at, index, key = heapq.heappop(self._due)
+            if self.buckets[index].due.get(key) == at:
+                self._dirty[index, key] = True
+        for (index, key), urgent in list(self._dirty.items()):
+            visitor = self.buckets[index].visitor(key)
+            interval = self.rules.emit_interval_ms * (1 + len(visitor.facts) // _SLOW_FACTS)
+            if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
+                del self._dirty[index, key]
+                self._emit_visitor(index, key, visitor, now, emission)
+        self._emit_cells(now, emission)
+        self._emit_metrics(emission)
+        return emission
+
+    def _emit_visitor(self, index: int, key: str, visitor: Visitor, now: int, emission: Emission) -> None:
+        snapshot = take_snapshot(visitor, self.frontier, self.rules)
+        self.changed.add(index)
+        visitor.last_emit = now
+        for row_id, row in snapshot.rows.items():
+            known = visitor.emitted.get(row_id)
+            digest = _digest(row)
+            if digest == known:
+                continue
+            if known is None:
+                emission.new_rows.append((index, key, row_id))
+            visitor.emitted[row_id] = digest
+            self._say(emission, row_id, row)
+        for row_id in [row_id for row_id in visitor.emitted if row_id not in snapshot.rows]:
+            self._say(emission, row_id, tombstone(visitor, row_id))
+            del visitor.emitted[row_id]
+        self._count_steps(index, visitor, snapshot.counted)
+        if snapshot.cut is not None:
+            self._evict(visitor, snapshot)
+        bucket = self.buckets[index]
+        if visitor.facts and snapshot.next_change is not None:
+            bucket.due[key] = snapshot.next_change
+            heapq.heappush(self._due, (snapshot.next_change, index, key))
+        else:
+            bucket.due.pop(key, None)
+        if not visitor.facts:
+            bucket.visitors.drop(key)
+
+    @staticmethod
+    def _say(emission: Emission, row_id: RowId, row: Row) -> None:
+        emission.rows.setdefault(TOPIC_OF_TABLE[row_id.table].name, []).append(_encode(row))
+
+    def _evict(self, visitor: Visitor, snapshot: Snapshot) -> None:
+        """Let go of facts before the cut, with the ids of their rows; shared counts keep what those facts added."""
+        cut = snapshot.cut
+        assert cut is not None  # noqa: S101  the caller checked; mypy cannot see it
+        gone = [event_id for event_id, fact in visitor.facts.items() if fact.ts < cut]
+        for event_id in gone:
+            del visitor.facts[event_id]
+        visitor.evicted += len(gone)
+        for row_id in [row_id for row_id in visitor.emitted if row_id.at < cut]:
+            del visitor.emitted[row_id]
+        visitor.counted = take_snapshot(visitor, self.frontier, self.rules).counted
+
+    def _count_steps(self, index: int, visitor: Visitor, counted: dict[CohortKey, tuple[int, int]]) -> None:
+        oldest = self.frontier - _COHORT_KEPT_MS
+        bucket = self.buckets[index]
+        for cohort in counted.keys() | visitor.counted.keys():
+            before, after = visitor.counted.get(cohort, (0, 0)), counted.get(cohort, (0, 0))
+            if before == after or cohort[0] < oldest:
+                continue
+            minute = (visitor.site, cohort[0])
+            bucket.add_steps(minute, cohort[1:], after[0] - before[0], after[1] - before[1])
+            self._cohorts.add(minute)
+            self._ripening.setdefault(minute, self._ripe_at(minute))
+        visitor.counted = counted
+
+    def _ripe_at(self, minute: MinuteKey) -> int:
+        return minute[1] + MINUTE_MS + int(self.rules.ripe_after_s * 1000)
+
+    def _emit_cells(self, now: int, emission: Emission) -> None:
+        if now - self._cells_said < self.rules.emit_interval_ms:
+            return
+        unsaid = set().union(*(bucket.unsaid for bucket in self.buckets))
+        if not unsaid:
+            return
+        rows = emission.rows.setdefault(topics.ERROR_RATES.name, [])
+        for minute_key, cell_key in unsaid:
+            minutes = [m for m in (bucket.minutes.get(minute_key) for bucket in self.buckets) if m is not None]
+            cells = [m.cells[cell_key] for m in minutes if cell_key in m.cells]
+            rows.append(_encode(rate_row(minute_key, cell_key, cells, self.number)))
+        for index, bucket in enumerate(self.buckets):
+            if bucket.unsaid:
+                bucket.unsaid.clear()
+                self.changed.add(index)
+        self._cells_said = now
+
+    def _emit_metrics(self, emission: Emission) -> None:
+        ripe = [key for key, at in self._ripening.items() if at <= self.frontier]
+        for key in ripe:
+            del self._ripening[key]
+        for key in sorted(self._cohorts | set(ripe)):
+            total: Steps = {}
+            for bucket in self.buckets:
+                for step, (entered, passed) in bucket.cohorts.get(key, {}).items():
+                    before = total.get(step, (0, 0))
+                    total[step] = (before[0] + entered, before[1] + passed)
+            emission.metrics.append(self._metrics(key, total))
+        self._cohorts.clear()
+
+    def _metrics(self, key: MinuteKey, total: Steps) -> MinuteMetrics:
+        names = {funnel.name: funnel.steps for funnel in self.rules.funnels}
+        sessions, error_sessions = total.get(("", 0), (0, 0))
+        steps = [
+            StepCount(funnel=funnel, step=step, name=names[funnel][step].name, entered=entered, passed=passed)
+            for (funnel, step), (entered, passed) in sorted(total.items())
+            if funnel in names
+        ]
+        return MinuteMetrics(
+            site=key[0],
+            source_partition=self.number,
+            minute=from_ms(key[1]),
+            frontier=from_ms(self.frontier),
+            version=self.frontier,
+            ripe_after_s=self.rules.ripe_after_s,
+            steps=steps,
+            sessions=sessions,
+            error_sessions=error_sessions,
+        )
+
+    def remember(self, new_rows: Iterable[NewRow]) -> None:
+        """Take in the ids of rows that an earlier owner may have said after its last checkpoint."""
+        for index, key, row_id in new_rows:
+            self.buckets[index].visitor(key).emitted.setdefault(row_id, 0)
+
+    def dump(self, index: int, applied: Mapping[str, int]) -> bytes:
+        """One bucket's blob with the offsets applied so far; what has nothing more to say is put to rest."""
+        bucket = self.buckets[index]
+        for topic, offset in applied.items():
+            bucket.offsets[topic] = max(offset, bucket.offsets.get(topic, -1))
+        kept = self.rules.lateness_ms + self.rules.session.idle_ms
+        bucket.forget(self.frontier - kept, self.frontier - _COHORT_KEPT_MS)
+        self.changed.discard(index)
+        return bucket.dump(lambda key: (index, key) in self._dirty)
+
+    def visitors(self) -> int:
+        """How many visitors are held."""
+        return sum(len(bucket.visitors) for bucket in self.buckets)
+
+
+def _digest(row: Row) -> int:
+    """64 bits of a row's content without its version, so that only a changed row is said again."""
+    version, row.version = row.version, 0
+    text = _encode(row)
+    row.version = version
+    return zlib.crc32(text) << 32 | zlib.adler32(text)

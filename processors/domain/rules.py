@@ -1,0 +1,28 @@
+"""Everything the live rules are set to: one value that a worker makes from the settings and hands down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from processors.domain.funnel import AbandonRules
+from processors.domain.session import SessionRules
+from schemas.funnel import Funnel
+from schemas.rules import FRICTION_RULES, FrictionRule
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Clocks in ms. `lateness_ms`: how long after a session's end its facts are kept for corrections."""
+
+    funnels: tuple[Funnel, ...]
+    session: SessionRules = field(default_factory=SessionRules)
+    abandon: AbandonRules = field(default_factory=AbandonRules)
+    friction: Mapping[str, FrictionRule] = field(default_factory=lambda: FRICTION_RULES)
+    lateness_ms: int = 86_400_000
+    emit_interval_ms: int = 3_000
+
+    @property
+    def ripe_after_s(self) -> float:
+        """Seconds after which every funnel step has either been passed or counts as stalled."""
+        return max((funnel.stall_after_s for funnel in self.funnels), default=0.0)

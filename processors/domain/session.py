@@ -1,0 +1,107 @@
+"""Sessions: a visitor's facts cut by 30 minutes of silence or 24 hours of length, by event time (GA4, PostHog).
+
+A client's session id keeps facts together and is cut by the same two rules. Facts without one (a server's order, say)
+join the session of the visitor that they fall into or nearest to, else they form sessions of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from processors.domain.fact import Fact
+
+
+@dataclass(frozen=True)
+class SessionRules:
+    """When a session ends: after `idle_ms` of silence, or `max_ms` after its start."""
+
+    idle_ms: int = 1_800_000
+    max_ms: int = 86_400_000
+
+
+@dataclass(slots=True)
+class Session:
+    """One session. `facts` in event order; `superseded` when a later session of the same visitor id group follows."""
+
+    session_id: str
+    facts: list[Fact] = field(default_factory=list)
+    superseded: bool = False
+
+    @property
+    def started(self) -> int:
+        """Event time of the first fact, Unix ms."""
+        return self.facts[0].ts
+
+    @property
+    def ended(self) -> int:
+        """Event time of the last fact, Unix ms."""
+        return self.facts[-1].ts
+
+    @property
+    def last_received(self) -> int:
+        """Receipt time of the newest fact, Unix ms."""
+        return max(fact.received for fact in self.facts)
+
+
+def sessionise(visitor: str, facts: Sequence[Fact], rules: SessionRules) -> list[Session]:
+    """The sessions of one visitor's `facts`, which are in event order; sessions in order of start.
+
+    The result depends on the set of facts only.
+    """
+    first = facts[0].session_id if facts else ""
+    if all(fact.session_id == first for fact in facts):
+        return _cut(visitor, first, facts, rules)
+    groups: dict[str, list[Fact]] = {}
+    for fact in facts:
+        groups.setdefault(fact.session_id, []).append(fact)
+    loose = groups.pop("", [])
+    sessions = [session for sid, group in groups.items() for session in _cut(visitor, sid, group, rules)]
+    sessions.sort(key=lambda s: (s.started, s.session_id))
+    sessions += _cut(visitor, "", _attach(loose, sessions, rules), rules)
+    sessions.sort(key=lambda s: (s.started, s.session_id))
+    return sessions
+
+
+def _cut(visitor: str, session_id: str, facts: Sequence[Fact], rules: SessionRules) -> list[Session]:
+    sessions: list[Session] = []
+    current: Session | None = None
+    start = last = 0
+    for fact in facts:
+        if current is None or fact.ts - last > rules.idle_ms or fact.ts - start > rules.max_ms:
+            if current is not None:
+                current.superseded = True
+            start = fact.ts
+            current = Session(session_id or _derived_id(visitor, start))
+            sessions.append(current)
+        current.facts.append(fact)
+        last = fact.ts
+    return sessions
+
+
+def _attach(loose: Sequence[Fact], sessions: Sequence[Session], rules: SessionRules) -> list[Fact]:
+    """Give each loose fact to the session it falls into or lies nearest to; return those that fit none.
+
+    Bounds are those of the facts that carry the id, so one loose fact never draws in the next.
+    """
+    bounds = [(s.started, s.ended, s) for s in sessions]
+    rest: list[Fact] = []
+    for fact in loose:
+        best: Session | None = None
+        best_distance = rules.idle_ms
+        for start, end, session in bounds:
+            distance = max(start - fact.ts, fact.ts - end, 0)
+            if distance < best_distance or (best is None and distance <= best_distance):
+                best, best_distance = session, distance
+        if best is None:
+            rest.append(fact)
+            continue
+        at = bisect_right(best.facts, fact.order, key=lambda f: f.order)
+        best.facts.insert(at, fact)
+    return rest
+
+
+def _derived_id(visitor: str, start_ms: int) -> str:
+    return hashlib.blake2b(f"{visitor}|{start_ms}".encode(), digest_size=8).hexdigest()

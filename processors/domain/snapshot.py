@@ -1,0 +1,309 @@
+"""From a visitor's facts to rows: sessions, funnel attempts and friction signals, all at once and from scratch.
+
+Recomputing from the set is what makes rows exact under disorder, repeats and crashes; facts of one visitor are few.
+A version is facts known * 8 + the stage of life, so it rises with every fact and with every change made by silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from processors.domain import fact as facts_
+from processors.domain.fact import Fact
+from processors.domain.friction import count_signals, find_signals, score
+from processors.domain.friction.signal import Signal
+from processors.domain.funnel import Attempt, find_attempts, standing
+from processors.domain.rules import Rules
+from processors.domain.session import Session, sessionise
+from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, CohortKey, RowId, Visitor
+from schemas.event import from_ms
+from schemas.rows import AttemptState, FrictionSignalRow, FunnelAttemptRow, SessionRow
+
+Row = SessionRow | FunnelAttemptRow | FrictionSignalRow
+
+_STAGES: Final = 8  # room for the stages of life below between two facts
+_STAGE_OF_STATE: Final[Mapping[AttemptState, int]] = {
+    "open": 0,
+    "stalled": 1,
+    "abandoned": 2,
+    "converted": 3,
+    "recovered": 3,
+}
+_STAGE_DELETED: Final = _STAGES - 1
+_MINUTE_MS: Final = 60_000
+_ENGAGED_MS: Final = 10_000  # GA4: longer than 10 s, a key event, or two views
+_ENGAGED_VIEWS: Final = 2
+
+_evidence = msgspec.json.Encoder(order="deterministic")
+
+
+@dataclass
+class Snapshot:
+    """All rows that hold for a visitor, what it adds to shared counts, and when silence changes something next.
+
+    `next_change`: the least receipt time (Unix ms) at which a row changes or facts may be let go without any new fact.
+    `cut`: facts with an earlier event time can never matter again; None when there are none.
+    """
+
+    rows: dict[RowId, Row] = field(default_factory=dict)
+    counted: dict[CohortKey, tuple[int, int]] = field(default_factory=dict)
+    next_change: int | None = None
+    cut: int | None = None
+
+
+def take_snapshot(visitor: Visitor, frontier: int, rules: Rules) -> Snapshot:
+    """The rows of `visitor` when everything received up to `frontier` (Unix ms) has been seen. Pure."""
+    facts = visitor.in_order()
+    who = visitor.visitor_id or (facts[0].session_id if facts else "")
+    is_bot = any(fact.is_bot for fact in facts)
+    version = visitor.known * _STAGES
+    snapshot = Snapshot()
+    sessions = sessionise(who, facts, rules.session)
+    signals: list[Signal] = []
+    session_of: dict[str, str] = {}
+    changes: list[int] = []
+    for session in sessions:
+        found = find_signals(session.facts, rules.friction)
+        signals += found
+        session_of.update((fact.event_id, session.session_id) for fact in session.facts)
+        closes_at = session.last_received + rules.session.idle_ms
+        closed = session.superseded or frontier >= closes_at
+        changes.append(closes_at + rules.lateness_ms if closed else closes_at)
+        row = _session_row(visitor, session, found, is_bot, rules)
+        row.state = "closed" if closed else "open"
+        row.version = version + closed
+        snapshot.rows[RowId(SESSION, "", row.session_id, session.started)] = row
+        if not is_bot:
+            _count(snapshot.counted, (session.started, "", 0), passed=row.errors > 0)
+    for signal in signals:
+        row_ = _signal_row(visitor, who, signal, session_of=session_of, is_bot=is_bot, rules=rules)
+        row_.version = version
+        snapshot.rows[RowId(SIGNAL, signal.signal, row_.signal_id, signal.at.ts)] = row_
+    attempts: list[Attempt] = []
+    for funnel in rules.funnels:
+        for attempt in find_attempts(who, facts, funnel, rules.abandon):
+            attempts.append(attempt)
+            now = standing(attempt, frontier, rules.abandon)
+            changes.append(_final_at(attempt, rules) if now.next_change is None else now.next_change)
+            row__ = _attempt_row(visitor, attempt, facts, signals, session_of=session_of, is_bot=is_bot)
+            row__.state = now.state
+            row__.version = version + _STAGE_OF_STATE[now.state]
+            snapshot.rows[RowId(ATTEMPT, funnel.name, attempt.attempt_id, attempt.started)] = row__
+            if not is_bot:
+                _count_steps(snapshot.counted, attempt)
+    snapshot.next_change = min((at for at in changes if at > frontier), default=None)
+    snapshot.cut = _cut(facts, sessions, attempts, frontier, rules)
+    return snapshot
+
+
+def tombstone(visitor: Visitor, row_id: RowId) -> Row:
+    """The row that retracts `row_id`: newer than any row of the same facts."""
+    version, at = visitor.known * _STAGES + _STAGE_DELETED, from_ms(row_id.at)
+    if row_id.table == SESSION:
+        return SessionRow(
+            site=visitor.site,
+            visitor_id=visitor.visitor_id,
+            session_id=row_id.id,
+            started_at=at,
+            version=version,
+            deleted=1,
+        )
+    if row_id.table == ATTEMPT:
+        return FunnelAttemptRow(
+            site=visitor.site,
+            funnel=row_id.name,
+            attempt_id=row_id.id,
+            visitor_id=visitor.visitor_id,
+            started_at=at,
+            version=version,
+            deleted=1,
+        )
+    return FrictionSignalRow(
+        site=visitor.site,
+        signal=row_id.name,
+        signal_id=row_id.id,
+        ts=at,
+        visitor_id=visitor.visitor_id,
+        version=version,
+        deleted=1,
+    )
+
+
+def _first(facts: Sequence[Fact], name: str) -> str:
+    """The first non-empty value of a field in event order."""
+    for fact in facts:
+        value: str = getattr(fact, name)
+        if value:
+            return value
+    return ""
+
+
+def _session_row(
+    visitor: Visitor, session: Session, signals: Sequence[Signal], is_bot: bool, rules: Rules
+) -> SessionRow:
+    facts = session.facts
+    views = [fact for fact in facts if fact.type == "page_view"]
+    errors: dict[str, int] = {}
+    for fact in facts:
+        if fact.kind == facts_.ERROR:
+            errors[fact.error_class] = errors.get(fact.error_class, 0) + 1
+    orders = [fact for fact in facts if fact.type == "order_completed"]
+    counts = count_signals(signals)
+    engaged = session.ended - session.started > _ENGAGED_MS or bool(orders) or len(views) >= _ENGAGED_VIEWS
+    return SessionRow(
+        site=visitor.site,
+        visitor_id=visitor.visitor_id,
+        session_id=session.session_id,
+        started_at=from_ms(session.started),
+        version=0,
+        ended_at=from_ms(session.ended),
+        events=len(facts),
+        page_views=len(views),
+        clicks=sum(fact.type == "click" for fact in facts),
+        errors=sum(errors.values()),
+        checkout_events=sum(fact.kind == facts_.CHECKOUT for fact in facts),
+        orders=len(orders),
+        value=sum((fact.numbers or {}).get("value", 0.0) for fact in orders),
+        entry_page=views[0].page if views else _first(facts, "page"),
+        exit_page=views[-1].page if views else _first(facts[::-1], "page"),
+        referrer=_first(facts, "referrer"),
+        device=_first(facts, "device"),
+        browser=_first(facts, "browser"),
+        os=_first(facts, "os"),
+        country=_first(facts, "country"),
+        release=_first(facts, "release"),
+        user_id=_first(facts, "user_id"),
+        is_bot=is_bot,
+        engaged=engaged,
+        bounced=not engaged,
+        friction_score=score(counts, rules.friction),
+        friction=counts,
+        errors_by_class=errors,
+    )
+
+
+def _signal_row(
+    visitor: Visitor, who: str, signal: Signal, *, session_of: Mapping[str, str], is_bot: bool, rules: Rules
+) -> FrictionSignalRow:
+    rule = rules.friction[signal.signal]
+    return FrictionSignalRow(
+        site=visitor.site,
+        signal=signal.signal,
+        signal_id=signal.signal_id(who),
+        ts=from_ms(signal.at.ts),
+        visitor_id=visitor.visitor_id,
+        version=0,
+        rule_version=rule.version,
+        session_id=session_of[signal.first.event_id],
+        path=signal.first.path,
+        page=signal.first.page,
+        element=signal.first.element,
+        evidence=_evidence.encode({**signal.evidence, "thresholds": rule.thresholds}).decode(),
+        is_bot=is_bot,
+    )
+
+
+def _attempt_row(
+    visitor: Visitor,
+    attempt: Attempt,
+    facts: Sequence[Fact],
+    signals: Sequence[Signal],
+    *,
+    session_of: Mapping[str, str],
+    is_bot: bool,
+) -> FunnelAttemptRow:
+    steps = attempt.funnel.steps
+    times = [from_ms(fact.ts) for fact in attempt.reached]
+    on_step = [s for s in signals if not attempt.complete and attempt.last_step <= s.at.ts <= attempt.last_seen]
+    errors = [
+        fact
+        for fact in facts
+        if not attempt.complete and fact.kind == facts_.ERROR and attempt.last_step <= fact.ts <= attempt.last_seen
+    ]
+    by_class: dict[str, int] = {}
+    for fact in errors:
+        by_class[fact.error_class] = by_class.get(fact.error_class, 0) + 1
+    causes = [(s.at.order, s.signal) for s in on_step] + [(f.order, f"error:{f.error_class}") for f in errors]
+    (cause_order, cause) = min(causes, default=((0, ""), ""))
+    return FunnelAttemptRow(
+        site=visitor.site,
+        funnel=attempt.funnel.name,
+        attempt_id=attempt.attempt_id,
+        visitor_id=visitor.visitor_id,
+        started_at=from_ms(attempt.started),
+        version=0,
+        funnel_version=attempt.funnel.version,
+        session_id=session_of[attempt.reached[0].event_id],
+        steps=[step.name for step in steps],
+        step_times=[*times, *([None] * (len(steps) - len(times)))],
+        step_reached=len(times),
+        step_name=steps[len(times) - 1].name,
+        last_step_at=times[-1],
+        value=attempt.value,
+        friction=count_signals(on_step),
+        errors=by_class,
+        first_cause=cause,
+        first_cause_at=from_ms(cause_order[0]) if cause else None,
+        device=_first(facts, "device"),
+        browser=_first(facts, "browser"),
+        os=_first(facts, "os"),
+        country=_first(facts, "country"),
+        release=_first(facts, "release"),
+        is_bot=is_bot,
+    )
+
+
+def _count(counted: dict[CohortKey, tuple[int, int]], key: CohortKey, *, passed: bool) -> None:
+    minute = (key[0] - key[0] % _MINUTE_MS, key[1], key[2])
+    entered, so_far = counted.get(minute, (0, 0))
+    counted[minute] = (entered + 1, so_far + passed)
+
+
+def _count_steps(counted: dict[CohortKey, tuple[int, int]], attempt: Attempt) -> None:
+    """Each step entered, by the minute of entry; passed when the next came before the step counts as stalled."""
+    stall_ms = attempt.funnel.stall_after_s * 1000
+    for i, fact in enumerate(attempt.reached[: len(attempt.funnel.steps) - 1]):
+        following = attempt.reached[i + 1].ts if i + 1 < len(attempt.reached) else None
+        passed = following is not None and following - fact.ts <= stall_ms
+        _count(counted, (fact.ts, attempt.funnel.name, i), passed=passed)
+
+
+def _final_at(attempt: Attempt, rules: Rules) -> int:
+    """Receipt time (Unix ms) after which nothing can change `attempt`: no late fact, no order that recovers it."""
+    window_ms = 0 if attempt.complete else int(attempt.funnel.window_h * 3_600_000)
+    return attempt.quiet_received + rules.abandon.abandon_ms + max(rules.lateness_ms, window_ms)
+
+
+def _cut(
+    facts: Sequence[Fact], sessions: Sequence[Session], attempts: Sequence[Attempt], frontier: int, rules: Rules
+) -> int | None:
+    """The event time before which nothing can change any more: sessions and attempts that ended `lateness` ago.
+
+    A final one that reaches past the cut is kept whole, and so moves the cut back to its own start.
+    """
+    if not facts:
+        return None
+    spans: list[tuple[int, int]] = []
+    cut = facts[-1].ts + 1
+    for session in sessions:
+        spans.append((session.started, session.ended))
+        if frontier < session.last_received + rules.session.idle_ms + rules.lateness_ms:
+            cut = min(cut, session.started)
+    for attempt in attempts:
+        spans.append((attempt.started, attempt.last_seen))
+        horizon = (
+            rules.lateness_ms if attempt.complete else max(rules.lateness_ms, int(attempt.funnel.window_h * 3.6e6))
+        )
+        if frontier < attempt.quiet_received + rules.abandon.abandon_ms + horizon:
+            cut = min(cut, attempt.started)
+    moved = True
+    while moved:
+        moved = False
+        for start, end in spans:
+            if start < cut <= end:
+                cut, moved = start, True
+    return cut if cut > facts[0].ts else None

@@ -1,0 +1,58 @@
+"""A visitor's state: the set of facts, and what was said about them so far."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from processors.domain.fact import Fact
+
+SESSION, ATTEMPT, SIGNAL = 0, 1, 2
+"""Tables of derived rows, as codes in a RowId."""
+
+CohortKey = tuple[int, str, int]
+"""(minute as Unix ms, funnel, step index); funnel "" and step 0 stand for sessions."""
+
+
+class RowId(NamedTuple):
+    """What makes a derived row one row: table code, name (funnel, signal or ""), id, and its time in Unix ms."""
+
+    table: int
+    name: str
+    id: str
+    at: int
+
+
+class Visitor(msgspec.Struct, array_like=True):
+    """One visitor of one site.
+
+    `facts` by event id, so a repeat is recognised for as long as the state lives. `evicted` counts facts let go.
+    `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts.
+    """
+
+    site: str
+    visitor_id: str
+    facts: dict[str, Fact] = {}
+    evicted: int = 0
+    emitted: dict[RowId, int] = {}
+    counted: dict[CohortKey, tuple[int, int]] = {}
+    last_emit: int = 0
+
+    @property
+    def known(self) -> int:
+        """Distinct facts ever applied: the base of every row version, so that a fuller row always wins."""
+        return self.evicted + len(self.facts)
+
+    def in_order(self) -> list[Fact]:
+        """The facts by event time, then id."""
+        return sorted(self.facts.values(), key=_order)
+
+    def distrust(self) -> None:
+        """Forget the digests: rows may have been emitted that this state does not know of, so all are emitted again."""
+        for row_id in self.emitted:
+            self.emitted[row_id] = 0
+
+
+def _order(fact: Fact) -> tuple[int, str]:
+    return (fact.ts, fact.event_id)

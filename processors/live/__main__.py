@@ -1,0 +1,23 @@
+"""`python -m processors.live`: one live worker, configured by the settings, stopped by SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import faust
+
+from processors.live.app import create_app
+from schemas.logs import configure_logs
+from schemas.metrics import Metrics
+from schemas.settings import load_settings
+
+
+def main() -> None:
+    """Run until stopped. Exits 0 after a clean stop, 1 after a crash."""
+    configure_logs("live")
+    settings = load_settings()
+    app, _ = create_app(settings, Metrics())
+    worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
+    worker.execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Where a partition's state rests: keys and bytes in one Faust table, read when a partition is taken over.
+
+    p/b/i      blob of bucket i, compressed
+    p/meta     offsets that every bucket covers, number of buckets, first journal entry that still counts
+    p/j/n      journal entry n: ids of rows about to be said for the first time
+
+A blob holds its own offsets. `meta` raises those of buckets that had nothing to write, so that idle ones need no
+rewriting. The journal is written and acknowledged before the rows it names are sent: after a crash the next owner knows
+every row that may lie in ClickHouse and can retract those that no longer hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import zstandard
+
+from processors.domain.bucket import Bucket
+from processors.domain.partition import NewRow
+
+_LEVEL: Final = 1  # measured: a fifth smaller than lz4 at the same speed on these blobs
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack_journal: Final = msgspec.msgpack.Decoder(list[NewRow]).decode
+
+
+class Meta(msgspec.Struct, array_like=True):
+    """What a whole partition's checkpoint says of itself."""
+
+    offsets: dict[str, int]
+    buckets: int
+    journal: int
+
+
+_unpack_meta: Final = msgspec.msgpack.Decoder(Meta).decode
+
+
+@dataclass
+class Loaded:
+    """A partition's state as it rests. `next_journal`: the first unused journal number."""
+
+    buckets: list[Bucket]
+    new_rows: list[NewRow]
+    journal: int
+    next_journal: int
+
+
+class Store:
+    """The table's layout; `table` is a Faust table with raw bytes for keys and values."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def load(self, partition: int, buckets: int) -> Loaded:
+        """The state of `partition`; `buckets` for one that has none yet (an existing one keeps its own number)."""
+        packed = self._table.get(_meta_key(partition))
+        meta = _unpack_meta(packed) if packed else Meta({}, buckets, 0)
+        loaded = [self._load_bucket(partition, i) for i in range(meta.buckets)]
+        for bucket in loaded:
+            for topic, offset in meta.offsets.items():
+                bucket.offsets[topic] = max(offset, bucket.offsets.get(topic, -1))
+        new_rows: list[NewRow] = []
+        number = meta.journal
+        for number, entry in self._journal(partition, meta.journal):  # noqa: B007  its last value is used below
+            new_rows += entry
+        found = number + 1 if new_rows else meta.journal
+        return Loaded(loaded, new_rows, meta.journal, found)
+
+    def _load_bucket(self, partition: int, index: int) -> Bucket:
+        packed = self._table.get(_bucket_key(partition, index))
+        return Bucket.load(self._decompressor.decompress(packed)) if packed else Bucket()
+
+    def _journal(self, partition: int, first: int) -> Iterator[tuple[int, list[NewRow]]]:
+        number = first
+        while (packed := self._table.get(_journal_key(partition, number))) is not None:
+            yield number, _unpack_journal(packed)
+            number += 1
+
+    def save_bucket(self, partition: int, index: int, blob: bytes) -> int:
+        """Write a bucket's blob; returns its compressed size in bytes. Call inside the partition's stream."""
+        packed = self._compressor.compress(blob)
+        self._table[_bucket_key(partition, index)] = packed
+        return len(packed)
+
+    def save_meta(self, partition: int, meta: Meta, journal_before: int) -> None:
+        """Write the partition's meta, then drop journal entries from `journal_before` up to `meta.journal`."""
+        self._table[_meta_key(partition)] = _pack(meta)
+        for number in range(journal_before, meta.journal):
+            del self._table[_journal_key(partition, number)]
+
+    def save_journal(self, partition: int, number: int, new_rows: list[NewRow]) -> Any:
+        """Write journal entry `number`; returns an awaitable that is done when Kafka has it."""
+        key, value = _journal_key(partition, number), _pack(new_rows)
+        self._table.data[key] = value
+        return self._table.send_changelog(partition, key, value)
+
+
+def _bucket_key(partition: int, index: int) -> bytes:
+    return b"%d/b/%d" % (partition, index)
+
+
+def _meta_key(partition: int) -> bytes:
+    return b"%d/meta" % partition
+
+
+def _journal_key(partition: int, number: int) -> bytes:
+    return b"%d/j/%d" % (partition, number)

@@ -1,0 +1,161 @@
+"""The live worker: one stream over the four co-partitioned topics, one OwnedPartition per partition number.
+
+Everything here runs on Faust's event loop. State is dropped whenever partitions change hands and loaded from the table
+when the next record of a partition arrives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from faust.types import TP
+
+from processors.domain.partition import Partition
+from processors.domain.rules import Rules
+from processors.live.gate import OffsetGate
+from processors.live.output import Output
+from processors.live.owned import OwnedPartition
+from processors.live.rewind import Rewinder
+from processors.live.store import Store
+from schemas import topics
+from schemas.logs import get_logger
+from schemas.metrics import Metrics
+from schemas.settings import Settings
+
+log = get_logger(__name__)
+
+_RAW_NAMES: Final = tuple(topic.name for topic in topics.RAW)
+
+
+class Tick(msgspec.Struct):
+    """Time as data, Unix ms."""
+
+    at: int
+
+
+_encode_tick: Final = msgspec.json.Encoder().encode
+_decode_tick: Final = msgspec.json.Decoder(Tick).decode
+
+
+class LiveWorker:
+    """Holds the partitions this process owns. `app` is the Faust app, `table` its one table."""
+
+    def __init__(self, app: Any, table: Any, settings: Settings, rules: Rules, metrics: Metrics) -> None:
+        self._app, self._settings, self._rules, self._metrics = app, settings, rules, metrics
+        self._store = Store(table)
+        self._output = Output(app, settings.kafka.topic_prefix, settings.kafka.partitions, metrics)
+        self._rewinder = Rewinder(app)
+        self._owned: dict[int, OwnedPartition] = {}
+        prefix = settings.kafka.topic_prefix
+        self._name_of = {topic.full_name(prefix): topic.name for topic in (*topics.RAW, topics.TICKS)}
+        self._full_name = {name: full for full, name in self._name_of.items()}
+
+    @property
+    def output(self) -> Output:
+        """Where rows go; the alert agent sends its records through it too."""
+        return self._output
+
+    async def run(self, stream: Any) -> None:
+        """The agent's body: every record of the stream, one after the other."""
+        async for event in stream.noack().events():
+            await self.on_event(event)
+
+    async def on_event(self, event: Any) -> None:
+        """Route one record: a raw one to its partition's state, a tick to the partition's clock."""
+        message = event.message
+        owned = self._owned.get(message.partition)
+        if owned is None:
+            if TP(message.topic, message.partition) not in self._app.consumer.assignment():
+                return  # delivered from a buffer after the partition was taken away; its new owner reads it
+            owned = await self._load(message.partition)
+        name = self._name_of[message.topic]
+        if name != topics.TICKS.name:
+            owned.on_record(name, event)
+            return
+        if (self._end(message.topic, message.partition) or 0) <= message.offset + 1:
+            ends = {raw: self._end(self._full_name[raw], message.partition) or 0 for raw in _RAW_NAMES}
+            await owned.on_tick(_decode_tick(event.value).at, ends)
+        event.ack()
+
+    def _end(self, topic: str, partition: int) -> int | None:
+        """One past the newest offset as of the last fetch; None before the first."""
+        end: int | None = self._app.consumer.highwater(TP(topic, partition))
+        return end
+
+    async def _load(self, partition: int) -> OwnedPartition:
+        loaded = self._store.load(partition, self._settings.live.buckets)
+        tps = {name: TP(self._full_name[name], partition) for name in _RAW_NAMES}
+        starts = await self._app.consumer.earliest_offsets(*tps.values())
+        ends = await self._app.consumer.highwaters(*tps.values())
+        wanted = {}
+        for name, tp in tps.items():
+            start = starts.get(tp) or 0
+            checkpoint = min(bucket.offsets.get(name, -1) for bucket in loaded.buckets) + 1
+            wanted[name] = max(start, checkpoint)
+            if 0 < checkpoint < start:
+                log.error("events lost to retention", topic=tp.topic, partition=partition, lost=start - checkpoint)
+        doubt = {name: ends.get(tp) or 0 for name, tp in tps.items()}
+        state = Partition(partition, loaded.buckets, self._rules, doubt)
+        state.remember(loaded.new_rows)
+        owned = OwnedPartition(
+            state,
+            OffsetGate(wanted),
+            store=self._store,
+            output=self._output,
+            metrics=self._metrics,
+            flush=self._app.producer.flush,
+            journal=(loaded.journal, loaded.next_journal),
+            checkpoint_interval_ms=int(self._settings.live.checkpoint_interval_s * 1000),
+        )
+        self._owned[partition] = owned
+        log.info("partition loaded", partition=partition, wanted=wanted, visitors=state.visitors())
+        return owned
+
+    async def tick(self) -> None:
+        """Produce one tick for each partition this worker owns. Call every tick_interval_s."""
+        value = _encode_tick(Tick(at=time.time_ns() // 1_000_000))
+        for partition in self.assigned():
+            await self._output.send_tick(partition, value)
+
+    def assigned(self) -> set[int]:
+        """Partition numbers assigned to this worker now."""
+        ticks = self._full_name[topics.TICKS.name]
+        return {tp.partition for tp in self._app.consumer.assignment() if tp.topic == ticks}
+
+    async def rewind(self) -> None:
+        """Close offset gaps. Call every rewind.PERIOD_S."""
+        gaps = list(self._gaps())
+        if gaps:
+            starts = await self._app.consumer.earliest_offsets(*(tp for tp, _, _ in gaps))
+            for tp, name, owned in gaps:
+                lost = owned.gate.skip_to(name, starts.get(tp) or 0)
+                if lost:
+                    log.error("events lost to retention", topic=tp.topic, partition=tp.partition, lost=lost)
+        await self._rewinder.step((tp, owned.gate.wanted(name)) for tp, name, owned in gaps)
+
+    def _gaps(self) -> Iterator[tuple[TP, str, OwnedPartition]]:
+        for partition, owned in self._owned.items():
+            for name in owned.gate.gaps:
+                yield TP(self._full_name[name], partition), name, owned
+
+    def forget(self) -> None:
+        """Drop all state: partitions are changing hands."""
+        for owned in self._owned.values():
+            owned.abandon()
+        self._owned.clear()
+        self._rewinder.forget()
+
+    def ready(self) -> bool:
+        """Whether every assigned partition has been loaded and has seen a tick."""
+        return all(p in self._owned and self._owned[p].ticked for p in self.assigned())
+
+    def observe(self) -> None:
+        """Bring the gauges up to date."""
+        now = time.time_ns() // 1_000_000
+        owned = self._owned.values()
+        self._metrics.gauge("snag_live_visitors").set(sum(o.state.visitors() for o in owned))
+        slowest = min((o.state.frontier for o in owned if o.ticked), default=now)
+        self._metrics.gauge("snag_live_frontier_lag_seconds").set(max(0, now - slowest) / 1000)
