@@ -64,7 +64,7 @@ def find_attempts(visitor: str, facts: Sequence[Fact], funnel: Funnel, rules: Ab
     """The attempts in one visitor's `facts` (in event order), by start. Depends on the set of facts only."""
     types = [step.type for step in funnel.steps]
     wanted = set(types)
-    if not any(fact.type in wanted for fact in facts):
+    if types[0] not in {fact.type for fact in facts}:
         return []
     window_ms = int(funnel.window_h * 3_600_000)
     attempts: list[Attempt] = []

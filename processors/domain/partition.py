@@ -59,6 +59,7 @@ class Partition:
         self.received: dict[str, int] = {}
         self.changed: set[int] = set()
         self._ahead = {topic: max(b.offsets.get(topic, -1) for b in buckets) for topic in self._topics(buckets)}
+        self._applied = {topic: min(b.offsets.get(topic, -1) for b in buckets) for topic in self._ahead}
         self._dirty: dict[tuple[int, str], bool] = {}
         self._cells_said = 0
         self._cohorts: set[MinuteKey] = set()
@@ -106,6 +107,7 @@ class Partition:
             if not fact.is_bot:
                 bucket.count(line.site, line.visitor_id, fact)
         self.received[topic] = newest
+        self._applied[topic] = offset
         return counts
 
     def advance(self, now: int, caught_up: Mapping[str, bool]) -> None:
@@ -148,7 +150,12 @@ class Partition:
             self._say(emission, row_id, row)
         for row_id in [row_id for row_id in visitor.emitted if row_id not in snapshot.rows]:
             self._say(emission, row_id, tombstone(visitor, row_id))
-            del visitor.emitted[row_id]
+            if self._in_doubt():
+                visitor.emitted[row_id] = (
+                    0  # what was said before may know more facts: retract again when they are back
+                )
+            else:
+                del visitor.emitted[row_id]
         self._count_steps(index, visitor, snapshot.counted)
         if snapshot.cut is not None:
             self._evict(visitor, snapshot)
@@ -160,6 +167,10 @@ class Partition:
             bucket.due.pop(key, None)
         if not visitor.facts:
             bucket.visitors.drop(key)
+
+    def _in_doubt(self) -> bool:
+        """Whether records that an earlier owner may have spoken of are still to be applied."""
+        return any(self._applied.get(topic, -1) + 1 < until for topic, until in self.doubt_until.items())
 
     @staticmethod
     def _say(emission: Emission, row_id: RowId, row: Row) -> None:
@@ -244,8 +255,12 @@ class Partition:
         )
 
     def remember(self, new_rows: Iterable[NewRow]) -> None:
-        """Take in the ids of rows that an earlier owner may have said after its last checkpoint."""
+        """Take in the ids of rows that an earlier owner may have said after its last checkpoint.
+
+        The next checkpoint holds them, since it lets the journal that they come from go.
+        """
         for index, key, row_id in new_rows:
+            self.changed.add(index)
             self.buckets[index].visitor(key).emitted.setdefault(row_id, 0)
 
     def dump(self, index: int, applied: Mapping[str, int]) -> bytes:

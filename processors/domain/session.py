@@ -10,8 +10,12 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
 
 from processors.domain.fact import Fact
+
+_received: Final = attrgetter("received")
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,15 @@ class SessionRules:
 
 @dataclass(slots=True)
 class Session:
-    """One session. `facts` in event order; `superseded` when a later session of the same visitor id group follows."""
+    """One session. `facts` in event order; `superseded` when a later one of the same client session id follows.
+
+    `last_received`: receipt time (Unix ms) of the newest fact in it.
+    """
 
     session_id: str
     facts: list[Fact] = field(default_factory=list)
     superseded: bool = False
+    last_received: int = 0
 
     @property
     def started(self) -> int:
@@ -40,20 +48,15 @@ class Session:
         """Event time of the last fact, Unix ms."""
         return self.facts[-1].ts
 
-    @property
-    def last_received(self) -> int:
-        """Receipt time of the newest fact, Unix ms."""
-        return max(fact.received for fact in self.facts)
-
 
 def sessionise(visitor: str, facts: Sequence[Fact], rules: SessionRules) -> list[Session]:
     """The sessions of one visitor's `facts`, which are in event order; sessions in order of start.
 
     The result depends on the set of facts only.
     """
-    first = facts[0].session_id if facts else ""
-    if all(fact.session_id == first for fact in facts):
-        return _cut(visitor, first, facts, rules)
+    session_ids = {fact.session_id for fact in facts}
+    if len(session_ids) == 1:
+        return _cut(visitor, session_ids.pop(), facts, rules)
     groups: dict[str, list[Fact]] = {}
     for fact in facts:
         groups.setdefault(fact.session_id, []).append(fact)
@@ -78,6 +81,8 @@ def _cut(visitor: str, session_id: str, facts: Sequence[Fact], rules: SessionRul
             sessions.append(current)
         current.facts.append(fact)
         last = fact.ts
+    for session in sessions:
+        session.last_received = max(map(_received, session.facts))
     return sessions
 
 
@@ -100,6 +105,7 @@ def _attach(loose: Sequence[Fact], sessions: Sequence[Session], rules: SessionRu
             continue
         at = bisect_right(best.facts, fact.order, key=lambda f: f.order)
         best.facts.insert(at, fact)
+        best.last_received = max(best.last_received, fact.received)
     return rest
 
 

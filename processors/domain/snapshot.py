@@ -6,9 +6,9 @@ A version is facts known * 8 + the stage of life, so it rises with every fact an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -59,42 +59,41 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules) -> Snapshot:
     """The rows of `visitor` when everything received up to `frontier` (Unix ms) has been seen. Pure."""
     facts = visitor.in_order()
     who = visitor.visitor_id or (facts[0].session_id if facts else "")
-    is_bot = any(fact.is_bot for fact in facts)
+    is_bot = True in {fact.is_bot for fact in facts}
     version = visitor.known * _STAGES
+    traits = _traits(facts)
     snapshot = Snapshot()
     sessions = sessionise(who, facts, rules.session)
     signals: list[Signal] = []
-    session_of: dict[str, str] = {}
     changes: list[int] = []
     for session in sessions:
         found = find_signals(session.facts, rules.friction)
         signals += found
-        session_of.update((fact.event_id, session.session_id) for fact in session.facts)
         closes_at = session.last_received + rules.session.idle_ms
         closed = session.superseded or frontier >= closes_at
         changes.append(closes_at + rules.lateness_ms if closed else closes_at)
-        row = _session_row(visitor, session, found, is_bot, rules)
+        own_traits = traits if len(session.facts) == len(facts) else _traits(session.facts)
+        row = _session_row(visitor, session, found, own_traits, is_bot=is_bot, rules=rules)
         row.state = "closed" if closed else "open"
         row.version = version + closed
         snapshot.rows[RowId(SESSION, "", row.session_id, session.started)] = row
         if not is_bot:
             _count(snapshot.counted, (session.started, "", 0), passed=row.errors > 0)
+    attempts = [a for funnel in rules.funnels for a in find_attempts(who, facts, funnel, rules.abandon)]
+    session_of = _session_of(sessions) if signals or attempts else {}
     for signal in signals:
-        row_ = _signal_row(visitor, who, signal, session_of=session_of, is_bot=is_bot, rules=rules)
-        row_.version = version
-        snapshot.rows[RowId(SIGNAL, signal.signal, row_.signal_id, signal.at.ts)] = row_
-    attempts: list[Attempt] = []
-    for funnel in rules.funnels:
-        for attempt in find_attempts(who, facts, funnel, rules.abandon):
-            attempts.append(attempt)
-            now = standing(attempt, frontier, rules.abandon)
-            changes.append(_final_at(attempt, rules) if now.next_change is None else now.next_change)
-            row__ = _attempt_row(visitor, attempt, facts, signals, session_of=session_of, is_bot=is_bot)
-            row__.state = now.state
-            row__.version = version + _STAGE_OF_STATE[now.state]
-            snapshot.rows[RowId(ATTEMPT, funnel.name, attempt.attempt_id, attempt.started)] = row__
-            if not is_bot:
-                _count_steps(snapshot.counted, attempt)
+        signal_row = _signal_row(visitor, who, signal, session_of=session_of, is_bot=is_bot, rules=rules)
+        signal_row.version = version
+        snapshot.rows[RowId(SIGNAL, signal.signal, signal_row.signal_id, signal.at.ts)] = signal_row
+    for attempt in attempts:
+        now = standing(attempt, frontier, rules.abandon)
+        changes.append(_final_at(attempt, rules) if now.next_change is None else now.next_change)
+        attempt_row = _attempt_row(visitor, attempt, facts, signals, traits, session_of=session_of, is_bot=is_bot)
+        attempt_row.state = now.state
+        attempt_row.version = version + _STAGE_OF_STATE[now.state]
+        snapshot.rows[RowId(ATTEMPT, attempt.funnel.name, attempt.attempt_id, attempt.started)] = attempt_row
+        if not is_bot:
+            _count_steps(snapshot.counted, attempt)
     snapshot.next_change = min((at for at in changes if at > frontier), default=None)
     snapshot.cut = _cut(facts, sessions, attempts, frontier, rules)
     return snapshot
@@ -133,27 +132,62 @@ def tombstone(visitor: Visitor, row_id: RowId) -> Row:
     )
 
 
-def _first(facts: Sequence[Fact], name: str) -> str:
-    """The first non-empty value of a field in event order."""
+def _session_of(sessions: Iterable[Session]) -> dict[str, str]:
+    """Session id by event id."""
+    return {fact.event_id: session.session_id for session in sessions for fact in session.facts}
+
+
+class _Traits(NamedTuple):
+    """What is known of a visitor's surroundings: of each field the first non-empty value in event order."""
+
+    referrer: str
+    device: str
+    browser: str
+    os: str
+    country: str
+    release: str
+    user_id: str
+
+
+def _traits(facts: Sequence[Fact]) -> _Traits:
+    referrer = device = browser = os = country = release = user_id = ""
     for fact in facts:
-        value: str = getattr(fact, name)
-        if value:
-            return value
-    return ""
+        referrer = referrer or fact.referrer
+        device = device or fact.device
+        browser = browser or fact.browser
+        os = os or fact.os
+        country = country or fact.country
+        release = release or fact.release
+        user_id = user_id or fact.user_id
+    return _Traits(referrer, device, browser, os, country, release, user_id)
+
+
+def _first_page(facts: Iterable[Fact]) -> str:
+    return next((fact.page for fact in facts if fact.page), "")
 
 
 def _session_row(
-    visitor: Visitor, session: Session, signals: Sequence[Signal], is_bot: bool, rules: Rules
+    visitor: Visitor, session: Session, signals: Sequence[Signal], traits: _Traits, *, is_bot: bool, rules: Rules
 ) -> SessionRow:
     facts = session.facts
-    views = [fact for fact in facts if fact.type == "page_view"]
+    views: list[Fact] = []
     errors: dict[str, int] = {}
+    clicks = checkout_events = orders = 0
+    value = 0.0
     for fact in facts:
-        if fact.kind == facts_.ERROR:
+        if fact.type == "page_view":
+            views.append(fact)
+        elif fact.type == "click":
+            clicks += 1
+        elif fact.kind == facts_.ERROR:
             errors[fact.error_class] = errors.get(fact.error_class, 0) + 1
-    orders = [fact for fact in facts if fact.type == "order_completed"]
+        elif fact.kind == facts_.CHECKOUT:
+            checkout_events += 1
+            if fact.type == "order_completed":
+                orders += 1
+                value += (fact.numbers or {}).get("value", 0.0)
     counts = count_signals(signals)
-    engaged = session.ended - session.started > _ENGAGED_MS or bool(orders) or len(views) >= _ENGAGED_VIEWS
+    engaged = session.ended - session.started > _ENGAGED_MS or orders > 0 or len(views) >= _ENGAGED_VIEWS
     return SessionRow(
         site=visitor.site,
         visitor_id=visitor.visitor_id,
@@ -163,20 +197,20 @@ def _session_row(
         ended_at=from_ms(session.ended),
         events=len(facts),
         page_views=len(views),
-        clicks=sum(fact.type == "click" for fact in facts),
+        clicks=clicks,
         errors=sum(errors.values()),
-        checkout_events=sum(fact.kind == facts_.CHECKOUT for fact in facts),
-        orders=len(orders),
-        value=sum((fact.numbers or {}).get("value", 0.0) for fact in orders),
-        entry_page=views[0].page if views else _first(facts, "page"),
-        exit_page=views[-1].page if views else _first(facts[::-1], "page"),
-        referrer=_first(facts, "referrer"),
-        device=_first(facts, "device"),
-        browser=_first(facts, "browser"),
-        os=_first(facts, "os"),
-        country=_first(facts, "country"),
-        release=_first(facts, "release"),
-        user_id=_first(facts, "user_id"),
+        checkout_events=checkout_events,
+        orders=orders,
+        value=value,
+        entry_page=views[0].page if views else _first_page(facts),
+        exit_page=views[-1].page if views else _first_page(reversed(facts)),
+        referrer=traits.referrer,
+        device=traits.device,
+        browser=traits.browser,
+        os=traits.os,
+        country=traits.country,
+        release=traits.release,
+        user_id=traits.user_id,
         is_bot=is_bot,
         engaged=engaged,
         bounced=not engaged,
@@ -212,6 +246,7 @@ def _attempt_row(
     attempt: Attempt,
     facts: Sequence[Fact],
     signals: Sequence[Signal],
+    traits: _Traits,
     *,
     session_of: Mapping[str, str],
     is_bot: bool,
@@ -248,11 +283,11 @@ def _attempt_row(
         errors=by_class,
         first_cause=cause,
         first_cause_at=from_ms(cause_order[0]) if cause else None,
-        device=_first(facts, "device"),
-        browser=_first(facts, "browser"),
-        os=_first(facts, "os"),
-        country=_first(facts, "country"),
-        release=_first(facts, "release"),
+        device=traits.device,
+        browser=traits.browser,
+        os=traits.os,
+        country=traits.country,
+        release=traits.release,
         is_bot=is_bot,
     )
 

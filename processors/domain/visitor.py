@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +14,8 @@ SESSION, ATTEMPT, SIGNAL = 0, 1, 2
 
 CohortKey = tuple[int, str, int]
 """(minute as Unix ms, funnel, step index); funnel "" and step 0 stand for sessions."""
+
+_order: Final = attrgetter("ts", "event_id")
 
 
 class RowId(NamedTuple):
@@ -52,7 +55,3 @@ class Visitor(msgspec.Struct, array_like=True):
         """Forget the digests: rows may have been emitted that this state does not know of, so all are emitted again."""
         for row_id in self.emitted:
             self.emitted[row_id] = 0
-
-
-def _order(fact: Fact) -> tuple[int, str]:
-    return (fact.ts, fact.event_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faust
 
+from processors.health import serve_health
 from processors.live.app import create_app
 from schemas.logs import configure_logs
 from schemas.metrics import Metrics
@@ -14,7 +15,9 @@ def main() -> None:
     """Run until stopped. Exits 0 after a clean stop, 1 after a crash."""
     configure_logs("live")
     settings = load_settings()
-    app, _ = create_app(settings, Metrics())
+    metrics = Metrics()
+    app, live = create_app(settings, metrics)
+    serve_health(settings.live.health_port, live.not_ready, metrics, live.observe)
     worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
 

@@ -1,7 +1,8 @@
-"""The Faust app of the live workers, made by a factory: one agent on raw topics and ticks, one table, two timers."""
+"""The Faust app of the live workers, made by a factory: two agents, each with a table of bytes, and the timers."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import faust
@@ -10,10 +11,13 @@ from processors.domain.funnel import AbandonRules
 from processors.domain.rules import Rules
 from processors.domain.session import SessionRules
 from processors.live import rewind
+from processors.live.alert_agent import CLOCK_PERIOD_S, AlertAgent
 from processors.live.worker import LiveWorker
 from schemas import topics
+from schemas.alert_rule import load_alert_rules
 from schemas.funnel import load_funnels
 from schemas.metrics import Metrics
+from schemas.rules import rules_with
 from schemas.settings import Settings
 
 _MAX_POLL_RECORDS: Final = 2000  # measured with micro-batches: fewer polls a second, still well under a second of work
@@ -23,7 +27,7 @@ _COMMIT_INTERVAL_S: Final = 1.0
 
 
 def rules_from(settings: Settings) -> Rules:
-    """The live rules as the settings have them. Raises FunnelError for a broken funnel file."""
+    """The live rules as the settings have them. Raises FunnelError or RuleError for a broken one."""
     live = settings.live
     return Rules(
         funnels=load_funnels(settings.funnels_dir),
@@ -31,6 +35,7 @@ def rules_from(settings: Settings) -> Rules:
         abandon=AbandonRules(abandon_ms=_ms(live.abandon_after_s)),
         lateness_ms=_ms(live.lateness_s),
         emit_interval_ms=_ms(live.emit_interval_s),
+        friction=rules_with(live.friction),
     )
 
 
@@ -58,42 +63,60 @@ def create_app(settings: Settings, metrics: Metrics) -> tuple[Any, LiveWorker]:
         table_standby_replicas=live.standby_replicas,
         web_enabled=False,
     )
-    source = app.topic(
-        *(topic.full_name(kafka.topic_prefix) for topic in (*topics.RAW, topics.TICKS)),
-        partitions=kafka.partitions,
-        key_type=bytes,
-        value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
-    )
+    prefix = kafka.topic_prefix
+    worker = LiveWorker(app, _raw_table(app, "state", settings), settings, rules_from(settings), metrics)
+    alerts = AlertAgent(app, _raw_table(app, "alerts", settings), worker.output, load_alert_rules(), metrics)
+
+    def agent(run: Callable[[Any], Awaitable[None]], name: str, *sources: topics.Topic) -> None:
+        source = app.topic(
+            *(topic.full_name(prefix) for topic in sources),
+            partitions=kafka.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+        )
+
+        async def body(stream: Any) -> None:
+            try:
+                await run(stream)
+            except Exception as error:
+                # Faust would acknowledge and go on with half-applied state; a new process starts from the checkpoint.
+                await app.crash(error)
+                raise
+
+        app.agent(source, concurrency=1, name=name)(body)
+
+    agent(worker.run, "live", *topics.RAW, topics.TICKS)
+    agent(alerts.run, "alerts", topics.METRICS)
+    app.timer(live.tick_interval_s)(worker.tick)
+    app.timer(rewind.PERIOD_S)(worker.rewind)
+    app.timer(CLOCK_PERIOD_S)(worker.tell_alerts_the_time)
+
+    async def on_revoked(*_: Any, **__: Any) -> None:
+        worker.forget()
+        alerts.forget()
+
+    async def on_assigned(*_: Any, **__: Any) -> None:
+        worker.joined()
+        alerts.forget()
+
+    app.on_partitions_revoked.connect(on_revoked, weak=False)
+    app.on_partitions_assigned.connect(on_assigned, weak=False)
+    return app, worker
+
+
+def _raw_table(app: Any, name: str, settings: Settings) -> Any:
+    """A table whose keys and values are bytes as they are."""
     table = app.Table(
-        "state",
-        partitions=kafka.partitions,
+        name,
+        partitions=settings.kafka.partitions,
         key_type=bytes,
         value_type=bytes,
         extra_topic_configs={"max.message.bytes": str(topics.MAX_RECORD_BYTES)},
     )
     table.key_serializer = table.value_serializer = "raw"  # the constructor takes no serializer (Faust 0.15.3)
-    worker = LiveWorker(app, table, settings, rules_from(settings), metrics)
-
-    async def live_agent(stream: Any) -> None:
-        try:
-            await worker.run(stream)
-        except Exception as error:
-            # Faust would acknowledge and go on with half-applied state; a new process starts from the checkpoint.
-            await app.crash(error)
-            raise
-
-    app.agent(source, concurrency=1, name="live")(live_agent)
-    app.timer(live.tick_interval_s)(worker.tick)
-    app.timer(rewind.PERIOD_S)(worker.rewind)
-
-    async def on_partitions_changed(*_: Any, **__: Any) -> None:
-        worker.forget()
-
-    app.on_partitions_revoked.connect(on_partitions_changed, weak=False)
-    app.on_partitions_assigned.connect(on_partitions_changed, weak=False)
-    return app, worker
+    return table
 
 
 def _ms(seconds: float) -> int:

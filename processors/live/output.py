@@ -49,9 +49,9 @@ class Output:
         """Send one alert record; returns when Kafka has it."""
         await (await self._produce(topics.ALERTS, None, key, value, headers))
 
-    async def send_tick(self, partition: int, value: bytes) -> None:
+    async def send_tick(self, topic: Topic, partition: int, value: bytes) -> None:
         """Send a tick without waiting for its acknowledgement; a lost tick is followed by the next."""
-        await self._produce(topics.TICKS, partition, None, value, [])
+        await self._produce(topic, partition, None, value, [])
 
     async def _produce(
         self, topic: Topic, partition: int | None, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]

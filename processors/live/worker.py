@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
 from faust.types import TP
 
 from processors.domain.partition import Partition
@@ -20,6 +19,7 @@ from processors.live.output import Output
 from processors.live.owned import OwnedPartition
 from processors.live.rewind import Rewinder
 from processors.live.store import Store
+from processors.live.tick import Tick, decode_tick, encode_tick
 from schemas import topics
 from schemas.logs import get_logger
 from schemas.metrics import Metrics
@@ -28,16 +28,6 @@ from schemas.settings import Settings
 log = get_logger(__name__)
 
 _RAW_NAMES: Final = tuple(topic.name for topic in topics.RAW)
-
-
-class Tick(msgspec.Struct):
-    """Time as data, Unix ms."""
-
-    at: int
-
-
-_encode_tick: Final = msgspec.json.Encoder().encode
-_decode_tick: Final = msgspec.json.Decoder(Tick).decode
 
 
 class LiveWorker:
@@ -49,8 +39,10 @@ class LiveWorker:
         self._output = Output(app, settings.kafka.topic_prefix, settings.kafka.partitions, metrics)
         self._rewinder = Rewinder(app)
         self._owned: dict[int, OwnedPartition] = {}
+        self._joined = False
         prefix = settings.kafka.topic_prefix
         self._name_of = {topic.full_name(prefix): topic.name for topic in (*topics.RAW, topics.TICKS)}
+        self._metrics_topic = topics.METRICS.full_name(prefix)
         self._full_name = {name: full for full, name in self._name_of.items()}
 
     @property
@@ -77,7 +69,7 @@ class LiveWorker:
             return
         if (self._end(message.topic, message.partition) or 0) <= message.offset + 1:
             ends = {raw: self._end(self._full_name[raw], message.partition) or 0 for raw in _RAW_NAMES}
-            await owned.on_tick(_decode_tick(event.value).at, ends)
+            await owned.on_tick(decode_tick(event.value).at, ends)
         event.ack()
 
     def _end(self, topic: str, partition: int) -> int | None:
@@ -116,14 +108,22 @@ class LiveWorker:
 
     async def tick(self) -> None:
         """Produce one tick for each partition this worker owns. Call every tick_interval_s."""
-        value = _encode_tick(Tick(at=time.time_ns() // 1_000_000))
+        value = encode_tick(Tick(at=time.time_ns() // 1_000_000))
         for partition in self.assigned():
-            await self._output.send_tick(partition, value)
+            await self._output.send_tick(topics.TICKS, partition, value)
+
+    async def tell_alerts_the_time(self) -> None:
+        """Produce one tick for each `metrics` partition this worker owns. Call every alert_agent.CLOCK_PERIOD_S."""
+        value = encode_tick(Tick(at=time.time_ns() // 1_000_000))
+        for partition in self._assigned(self._metrics_topic):
+            await self._output.send_tick(topics.METRICS, partition, value)
 
     def assigned(self) -> set[int]:
         """Partition numbers assigned to this worker now."""
-        ticks = self._full_name[topics.TICKS.name]
-        return {tp.partition for tp in self._app.consumer.assignment() if tp.topic == ticks}
+        return self._assigned(self._full_name[topics.TICKS.name])
+
+    def _assigned(self, topic: str) -> set[int]:
+        return {tp.partition for tp in self._app.consumer.assignment() if tp.topic == topic}
 
     async def rewind(self) -> None:
         """Close offset gaps. Call every rewind.PERIOD_S."""
@@ -148,14 +148,22 @@ class LiveWorker:
         self._owned.clear()
         self._rewinder.forget()
 
-    def ready(self) -> bool:
-        """Whether every assigned partition has been loaded and has seen a tick."""
-        return all(p in self._owned and self._owned[p].ticked for p in self.assigned())
+    def joined(self) -> None:
+        """Partitions were assigned (perhaps none, when there are more workers than partitions)."""
+        self.forget()
+        self._joined = True
+
+    def not_ready(self) -> str:
+        """Why this worker is not ready: every assigned partition must be loaded and have seen a tick. "" when it is."""
+        if self._app.consumer is None or self._app.rebalancing or not self._joined:
+            return "waiting for the consumer group to assign partitions"
+        waiting = sorted(p for p in self.assigned() if p not in self._owned or not self._owned[p].ticked)
+        return f"partitions {waiting} have not been loaded yet" if waiting else ""
 
     def observe(self) -> None:
         """Bring the gauges up to date."""
         now = time.time_ns() // 1_000_000
-        owned = self._owned.values()
+        owned = list(self._owned.values())
         self._metrics.gauge("snag_live_visitors").set(sum(o.state.visitors() for o in owned))
         slowest = min((o.state.frontier for o in owned if o.ticked), default=now)
         self._metrics.gauge("snag_live_frontier_lag_seconds").set(max(0, now - slowest) / 1000)
