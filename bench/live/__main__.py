@@ -92,7 +92,7 @@ def run_live(bootstrap: str, prefix: str, count: int, log: Path) -> dict[str, fl
                 first = (now, seen)
             if seen >= count and first is not None:
                 return {"events": seen, "seconds": now - first[0], "events_per_s": (seen - first[1]) / (now - first[0])}
-            time.sleep(0.1)
+            time.sleep(0.5)
         raise SystemExit(f"the live worker applied {applied(port)} of {count} events; see {log}")
     finally:
         process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faust
+import mode.loop
 
 from processors.health import serve_health
 from processors.live.app import create_app
@@ -14,6 +15,7 @@ from schemas.settings import load_settings
 def main() -> None:
     """Run until stopped. Exits 0 after a clean stop, 1 after a crash."""
     configure_logs("live")
+    mode.loop.use("uvloop")
     settings = load_settings()
     metrics = Metrics()
     app, live = create_app(settings, metrics)

@@ -1,0 +1,156 @@
+"""From decoded events to lines in the batcher: the core that every route shares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final, Protocol
+
+import msgspec
+
+from ingest.batcher import Ticket
+from ingest.decode import Submission
+from ingest.event_ids import EventIds
+from ingest.normalise import Normaliser
+from ingest.refusal import Refusal, RequestError
+from ingest.times import skew
+from schemas.event import Event, Kind, partition_key, to_ms
+from schemas.openapi import RejectedEvent, Verdicts
+from schemas.rows import RejectedRow
+from schemas.settings import IngestSettings
+from schemas.topics import MAX_RECORD_BYTES, REJECTED, TOPIC_OF_KIND, partition_of
+
+RAW_MAX_BYTES: Final = 8 * 1024  # enough to see and mend an event; a flood of refusals must not fill Kafka
+
+_RECORD_OVERHEAD_BYTES: Final = 64 * 1024  # headers and framing around a largest line
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Adds(Protocol):
+    """Who takes lines: the batcher."""
+
+    def add(self, topic: str, partition: int, line: bytes, received_at_ms: int, ticket: Ticket) -> None:
+        """See `Batcher.add`."""
+
+
+class Partitions(Protocol):
+    """Who knows how many partitions the topics have."""
+
+    partitions: int
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of one submission. The verdicts hold once `ticket` is acknowledged."""
+
+    ticket: Ticket
+    verdicts: Verdicts
+    accepted: dict[Kind, int]
+
+
+def now() -> datetime:
+    """The time of receipt, to the millisecond."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class Intake:
+    """Normalises events, gives each its verdict, and adds what is to be kept to the batcher."""
+
+    def __init__(self, settings: IngestSettings, prefix: str, batcher: Adds, layout: Partitions) -> None:
+        """`prefix` is the topics' prefix; `layout` says how many partitions they have."""
+        self._settings = settings
+        self._batcher = batcher
+        self._layout = layout
+        self._future_tolerance = timedelta(seconds=settings.future_tolerance_s)
+        self._max_line_bytes = min(settings.max_event_bytes, MAX_RECORD_BYTES - _RECORD_OVERHEAD_BYTES)
+        self._topics = {kind: topic.full_name(prefix) for kind, topic in TOPIC_OF_KIND.items()}
+        self._rejected_topic = REJECTED.full_name(prefix)
+        self._next_id = EventIds().next
+        self._rejected_count = count()
+
+    def submit(self, site: str, submission: Submission, received_at: datetime) -> Receipt:
+        """Take each event of `submission` or refuse it; either way it is on its way to Kafka when this returns."""
+        ticket = Ticket()
+        received_at_ms = to_ms(received_at)
+        partitions = self._layout.partitions
+        add = self._batcher.add
+        topics = self._topics
+        max_line_bytes = self._max_line_bytes
+        normalise = Normaliser(
+            site,
+            received_at,
+            sent_at=submission.sent_at,
+            shift=skew(submission.sent_at, received_at),
+            future_tolerance=self._future_tolerance,
+            max_nesting=self._settings.max_nesting,
+            next_id=self._next_id,
+        )
+        accepted: dict[Kind, int] = {}
+        refused: list[tuple[int, Refusal]] = []
+        for index, item in enumerate(submission.items):
+            event = item if type(item) is Refusal else normalise(item)  # type: ignore[arg-type]  # mypy needs isinstance
+            if type(event) is Refusal:
+                refused.append((index, event))
+                continue
+            assert type(event) is Event  # noqa: S101  narrows the type for mypy at the cost of one comparison
+            line = _encode(event)
+            if len(line) > max_line_bytes:
+                refused.append((index, _too_large(len(line), max_line_bytes, event.event_id)))
+                continue
+            kind = event.kind
+            add(topics[kind], partition_of(partition_key(event), partitions), line, received_at_ms, ticket)
+            accepted[kind] = accepted.get(kind, 0) + 1
+        verdicts = Verdicts(accepted=len(submission.items) - len(refused), rejected=[])
+        if refused:
+            originals = submission.originals()
+            for index, refusal in refused:
+                verdicts.rejected.append(
+                    RejectedEvent(
+                        index=index,
+                        event_id=refusal.event_id,
+                        code=refusal.code,
+                        field=refusal.field,
+                        message=refusal.message,
+                    )
+                )
+                row = RejectedRow(
+                    rejected_id=self._next_id(),
+                    received_at=received_at,
+                    site=site,
+                    index=index,
+                    event_id=refusal.event_id,
+                    code=refusal.code,
+                    field=refusal.field,
+                    message=refusal.message,
+                    raw=_text(originals[index]),
+                )
+                self._reject(row, ticket)
+        return Receipt(ticket, verdicts, accepted)
+
+    def reject_body(self, site: str, error: RequestError, body: bytes, received_at: datetime) -> Ticket:
+        """Keep the start of a `body` that could not be read, with the reason."""
+        problem = error.problem()
+        row = RejectedRow(
+            rejected_id=self._next_id(),
+            received_at=received_at,
+            site=site,
+            code=error.code,
+            message=f"{problem.message} {problem.detail}".strip(),
+            raw=_text(body),
+        )
+        ticket = Ticket()
+        self._reject(row, ticket)
+        return ticket
+
+    def _reject(self, row: RejectedRow, ticket: Ticket) -> None:
+        partition = next(self._rejected_count) % self._layout.partitions
+        self._batcher.add(self._rejected_topic, partition, _encode(row), to_ms(row.received_at), ticket)
+
+
+def _text(original: bytes) -> str:
+    return original[:RAW_MAX_BYTES].decode("utf-8", "replace")
+
+
+def _too_large(size_bytes: int, limit_bytes: int, event_id: str) -> Refusal:
+    return Refusal("too_large", "", f"The event takes {size_bytes} bytes; the limit is {limit_bytes}.", event_id)

@@ -1,0 +1,71 @@
+"""Moments as clients write them, made UTC datetimes of millisecond precision."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from schemas.event import from_ms
+
+MIN_YEAR: Final = 1971
+"""Earlier than any web client: such a clock was never set (it counts from 1970)."""
+
+MAX_YEAR: Final = 2299
+"""The last whole year that ClickHouse's DateTime64 holds."""
+
+SKEW_THRESHOLD: Final = timedelta(minutes=5)
+"""A client's clock is corrected only when it is off by more than this.
+
+Network delay and batching stay far below five minutes, so that correcting can never reorder a funnel (PostHog's session
+replay rounds its correction to five minutes for the same reason).
+"""
+
+_MILLISECONDS_FROM: Final = 100_000_000_000
+"""Numbers from here on are milliseconds (1973-03); below they are seconds (up to the year 5138)."""
+
+_MAX_MS: Final = 10_413_792_000_000  # 2300-01-01
+
+
+def read_moment(value: Any) -> datetime | None:
+    """The UTC moment that `value` (an aware or naive datetime, ISO 8601 text, or Unix seconds or milliseconds) names.
+
+    Milliseconds are cut, not rounded. None when it is unreadable or outside the years MIN_YEAR to MAX_YEAR.
+    """
+    if isinstance(value, datetime):
+        return _utc(value)
+    if isinstance(value, str):
+        try:
+            return _utc(datetime.fromisoformat(value.strip()))
+        except ValueError:
+            return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _MAX_MS:
+        return _in_range(from_ms(int(value) if value >= _MILLISECONDS_FROM else round(value * 1000)))
+    return None
+
+
+def skew(sent_at: datetime | None, received_at: datetime) -> timedelta:
+    """What to add to a request's client times: how far its clock is behind ours, zero up to SKEW_THRESHOLD.
+
+    One value for the whole request, so that its events keep their order and their distances.
+    """
+    if sent_at is None:
+        return timedelta()
+    behind = received_at - sent_at
+    return behind if abs(behind) > SKEW_THRESHOLD else timedelta()
+
+
+def _utc(moment: datetime) -> datetime | None:
+    zone = moment.tzinfo
+    if zone is None:
+        moment = moment.replace(tzinfo=UTC)
+    elif zone is not UTC:
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:  # the first or last hours of datetime's own range
+            return None
+    beyond = moment.microsecond % 1000
+    return _in_range(moment.replace(microsecond=moment.microsecond - beyond) if beyond else moment)
+
+
+def _in_range(moment: datetime) -> datetime | None:
+    return moment if MIN_YEAR <= moment.year <= MAX_YEAR else None

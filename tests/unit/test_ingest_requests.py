@@ -1,0 +1,160 @@
+"""Paths, keys, compressed bodies and the reading of bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import zlib
+from collections.abc import Sequence
+
+import pytest
+
+from ingest import http
+from ingest.budget import Budget
+from ingest.http import DisconnectedError, Message, Receive, read_body
+from ingest.inflate import inflate
+from ingest.keys import WriteKeys
+from ingest.paths import path_of
+from ingest.refusal import RequestError
+
+PLAIN = b'{"type":"page_view"}'
+LIMIT = 1000
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://shop.example/cart", "/cart"),
+        ("https://shop.example/cart?a=b#c", "/cart"),
+        ("https://shop.example/cart#a?b", "/cart"),
+        ("https://shop.example", "/"),
+        ("https://shop.example?next=/a/b", "/"),
+        ("//shop.example/cart", "/cart"),
+        ("/cart/?next=https://a.example/b", "/cart/"),
+        ("https://shop.example/a://b/c", "/a://b/c"),
+        ("about:blank", ""),
+        ("cart.html", ""),
+        ("http://[::1", "/"),
+    ],
+)
+def test_the_path_of_a_url(url: str, path: str) -> None:
+    assert path_of(url) == path
+
+
+def basic(user: str) -> bytes:
+    return b"Basic " + base64.b64encode(user.encode())
+
+
+@pytest.mark.parametrize(
+    ("authorization", "x_write_key", "query", "site"),
+    [
+        (basic("k1:"), b"", b"", "one"),
+        (basic("k2"), b"", b"", "two"),
+        (basic("k1:password"), b"", b"", "one"),
+        (b"basic  " + base64.b64encode(b"k1:"), b"", b"", "one"),
+        (b"", b" k1 ", b"", "one"),
+        (b"", b"", b"writeKey=k2", "two"),
+        (b"", b"", b"a=b&writeKey=k%31&c=d", "one"),
+        (basic("wrong:"), b"k1", b"writeKey=k1", None),
+        (b"Bearer k1", b"", b"", None),
+        (b"Basic !!!", b"", b"", None),
+        (b"Basic", b"", b"", None),
+        (b"", b"wrong", b"", None),
+        (b"", b"", b"writeKey=", None),
+        (b"", b"", b"writekey=k1", None),
+        (b"", b"", b"", None),
+    ],
+)
+def test_the_site_of_a_key(authorization: bytes, x_write_key: bytes, query: bytes, site: str | None) -> None:
+    assert WriteKeys({"k1": "one", "k2": "two"}).site(authorization, x_write_key, query) == site
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (PLAIN, b""),
+        (PLAIN, b"identity"),
+        (PLAIN, b"gzip"),  # a proxy undid it
+        (gzip.compress(PLAIN), b""),  # an SDK forgot to say so
+        (gzip.compress(PLAIN), b"gzip"),
+        (gzip.compress(PLAIN[:5]) + gzip.compress(PLAIN[5:]), b"GZIP"),
+        (zlib.compress(PLAIN), b"deflate"),
+        (zlib.compressobj(wbits=-15).compress(PLAIN) + b"", b""),
+    ][:-1],
+)
+def test_compressed_bodies_are_inflated(body: bytes, encoding: bytes) -> None:
+    assert inflate(body, encoding, LIMIT) == PLAIN
+
+
+def test_deflate_without_its_header_is_inflated() -> None:
+    stream = zlib.compressobj(wbits=-15)
+    assert inflate(stream.compress(PLAIN) + stream.flush(), b"deflate", LIMIT) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "code"),
+    [
+        (gzip.compress(b"[" * 10_000_000), b"gzip", "body_too_large"),
+        (gzip.compress(b"x" * 600) * 2, b"gzip", "body_too_large"),
+        (zlib.compress(b"x" * 1001), b"deflate", "body_too_large"),
+        (gzip.compress(PLAIN)[:-9], b"gzip", "invalid_encoding"),
+        (b"\x1f\x8bnonsense", b"gzip", "invalid_encoding"),
+        (b"nonsense", b"deflate", "invalid_encoding"),
+        (b"\x0b\x02\x80", b"br", "unsupported_encoding"),
+        (b"\x28\xb5\x2f\xfd", b"zstd", "unsupported_encoding"),
+    ],
+)
+def test_damaged_or_endless_streams_are_refused(body: bytes, encoding: bytes, code: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        inflate(body, encoding, LIMIT)
+    assert caught.value.code == code
+
+
+def receiver(messages: Sequence[Message]) -> Receive:
+    left = list(messages)
+
+    async def receive() -> Message:
+        if left:
+            return left.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    return receive
+
+
+def chunk(body: bytes, more: bool = False) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_a_body_is_read_and_its_bytes_are_taken() -> None:
+    budget = Budget(100)
+    body = await read_body(receiver([chunk(b"ab", more=True), chunk(b"cd")]), b"4", budget, 10)
+    assert (body, budget.used_bytes) == (b"abcd", 4)
+
+
+@pytest.mark.parametrize(
+    ("messages", "declared", "code"),
+    [
+        ([], b"11", "body_too_large"),
+        ([chunk(b"x" * 11)], None, "body_too_large"),
+        ([chunk(b"x" * 6, more=True), chunk(b"x" * 5, more=True)], None, "body_too_large"),
+        ([chunk(b"x" * 4, more=True), chunk(b"x" * 4)], None, "overloaded"),
+        ([chunk(b"x", more=True)], None, "body_timeout"),
+    ],
+)
+async def test_a_body_that_is_refused_leaves_nothing_taken(
+    monkeypatch: pytest.MonkeyPatch, messages: list[Message], declared: bytes | None, code: str
+) -> None:
+    monkeypatch.setattr(http, "BODY_TIMEOUT_S", 0.01)
+    budget = Budget(7) if code == "overloaded" else Budget(100)
+    with pytest.raises(RequestError) as caught:
+        await read_body(receiver(messages), declared, budget, 10)
+    assert (caught.value.code, budget.used_bytes) == (code, 0)
+
+
+async def test_a_client_that_leaves_leaves_nothing_taken() -> None:
+    budget = Budget(100)
+    with pytest.raises(DisconnectedError):
+        await read_body(receiver([chunk(b"x", more=True), {"type": "http.disconnect"}]), None, budget, 10)
+    assert budget.used_bytes == 0
