@@ -81,7 +81,7 @@ class LiveSettings(_Section):
     emit_interval_s: Annotated[float, Field(ge=0)] = 3.0
     friction: dict[str, dict[str, float]] = {}
     tick_interval_s: Annotated[float, Field(gt=0)] = 1.0
-    checkpoint_interval_s: Annotated[float, Field(gt=0)] = 10.0
+    checkpoint_interval_s: Annotated[float, Field(gt=0)] = 20.0
     standby_replicas: Annotated[int, Field(ge=0)] = 0
     session_timeout_s: Annotated[float, Field(gt=1)] = 10.0
     health_port: Annotated[int, Field(ge=0, le=65535)] = 0

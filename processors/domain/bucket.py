@@ -29,7 +29,7 @@ class _Blob(msgspec.Struct, array_like=True):
     minutes: dict[MinuteKey, bytes]
     cohorts: dict[MinuteKey, Steps]
     loose: dict[str, int]
-    unsaid: set[tuple[MinuteKey, CellKey]]
+    unsaid: list[tuple[MinuteKey, CellKey]]
 
 
 _unpack_blob: Final = msgspec.msgpack.Decoder(_Blob).decode
@@ -49,7 +49,7 @@ class Bucket:
         self.minutes: Shelf[MinuteKey, Minute] = Shelf(_pack, _unpack_minute)
         self.cohorts: dict[MinuteKey, Steps] = {}
         self.loose: dict[str, int] = {}
-        self.unsaid: set[tuple[MinuteKey, CellKey]] = set()
+        self.unsaid: list[tuple[MinuteKey, CellKey]] = []
 
     def visitor(self, key: str) -> Visitor:
         """The visitor of `key`, new if unknown."""
@@ -72,13 +72,23 @@ class Bucket:
             if cell is None:
                 cell = minute.cells[key] = Cell()
             count(cell, fact, who)
-            self.unsaid.add((minute_key, key))
+            if cell.said:
+                cell.said = False
+                self.unsaid.append((minute_key, key))
 
     def add_steps(self, key: MinuteKey, step: tuple[str, int], entered: int, passed: int) -> None:
         """Add to (or, with negative numbers, take from) a step's count; what was let go stays gone."""
         steps = self.cohorts.setdefault(key, {})
         before = steps.get(step, (0, 0))
         steps[step] = (max(0, before[0] + entered), max(0, before[1] + passed))
+
+    def say(self) -> None:
+        """All changed cells have been said."""
+        for minute_key, key in self.unsaid:
+            minute = self.minutes.get(minute_key)
+            if minute is not None:
+                minute.cells[key].said = True
+        self.unsaid.clear()
 
     def forget(self, minutes_received_before: int, cohorts_before: int) -> None:
         """Let go of minutes and loose ids last received before, and of cohorts of minutes before (Unix ms)."""

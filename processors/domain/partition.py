@@ -25,6 +25,9 @@ TOPIC_OF_TABLE: Final = {SESSION: topics.SESSIONS, ATTEMPT: topics.FUNNELS, SIGN
 _COHORT_KEPT_MS: Final = 2 * 3_600_000  # alerts look at the last minutes; older counts change nothing they say
 _SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recomputed that much less often
 
+_BACKLOG_MS: Final = 10_000  # behind by more, rows are about to change again: saying them less often catches up sooner
+_BACKLOG_EMIT_MS: Final = 15_000
+
 _encode: Final = msgspec.json.Encoder().encode
 
 NewRow = tuple[int, str, RowId]
@@ -62,6 +65,7 @@ class Partition:
         self._applied = {topic: min(b.offsets.get(topic, -1) for b in buckets) for topic in self._ahead}
         self._dirty: dict[tuple[int, str], bool] = {}
         self._cells_said = 0
+        self._said_at = 0
         self._cohorts: set[MinuteKey] = set()
         self._ripening = {key: self._ripe_at(key) for bucket in buckets for key in bucket.cohorts}
         self._due = [(at, i, key) for i, bucket in enumerate(buckets) for key, at in bucket.due.items()]
@@ -125,9 +129,14 @@ class Partition:
             at, index, key = heapq.heappop(self._due)
             if self.buckets[index].due.get(key) == at:
                 self._dirty[index, key] = True
+        backlog = now - self.frontier > _BACKLOG_MS
+        least = max(self.rules.emit_interval_ms, _BACKLOG_EMIT_MS) if backlog else self.rules.emit_interval_ms
+        if backlog and now - self._said_at < least:
+            return emission
+        self._said_at = now
         for (index, key), urgent in list(self._dirty.items()):
             visitor = self.buckets[index].visitor(key)
-            interval = self.rules.emit_interval_ms * (1 + len(visitor.facts) // _SLOW_FACTS)
+            interval = least * (1 + len(visitor.facts) // _SLOW_FACTS)
             if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
                 del self._dirty[index, key]
                 self._emit_visitor(index, key, visitor, now, emission)
@@ -207,7 +216,7 @@ class Partition:
     def _emit_cells(self, now: int, emission: Emission) -> None:
         if now - self._cells_said < self.rules.emit_interval_ms:
             return
-        unsaid = set().union(*(bucket.unsaid for bucket in self.buckets))
+        unsaid = {cell for bucket in self.buckets for cell in bucket.unsaid}
         if not unsaid:
             return
         rows = emission.rows.setdefault(topics.ERROR_RATES.name, [])
@@ -217,7 +226,7 @@ class Partition:
             rows.append(_encode(rate_row(minute_key, cell_key, cells, self.number)))
         for index, bucket in enumerate(self.buckets):
             if bucket.unsaid:
-                bucket.unsaid.clear()
+                bucket.say()
                 self.changed.add(index)
         self._cells_said = now
 

@@ -21,7 +21,10 @@ MinuteKey = tuple[str, int]
 
 
 class Cell(msgspec.Struct, array_like=True):
-    """What one cell counts. `events` is every fact of the cell, so it also serves as the version."""
+    """What one cell counts. `events` is every fact of the cell, so it also serves as the version.
+
+    `said` is false from a change until the changed row has been said.
+    """
 
     events: int = 0
     page_views: int = 0
@@ -29,6 +32,7 @@ class Cell(msgspec.Struct, array_like=True):
     visitors: set[str] = msgspec.field(default_factory=set)
     message: str = ""
     message_at: tuple[int, str] = (0, "")
+    said: bool = True
 
 
 class Minute(msgspec.Struct, array_like=True):

@@ -1,0 +1,139 @@
+"""The alerts of one site: snapshots of minutes in, changes of alert state out. Pure; time comes in as receipt times.
+
+A minute is judged once, in order, when it is ripe: every source partition that reported it has seen everything up to
+its end plus the ripening time, and the site's newest frontier is `_SETTLE_MS` beyond that (time for other partitions
+to report at all); or `_LAGGARD_MS` beyond that, whoever is still missing. So any order of arrival within those bounds
+gives the same alerts. What comes for a judged minute or an earlier one is ignored.
+
+A minute more than `_STALE_MS` behind the newest frontier is dropped unread, from the baseline too: an import of
+history or a long backlog says nothing about now, and last year's level is not the usual one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from processors.domain.alerts.counts import Report, merge, report_of
+from processors.domain.alerts.watch import Watch, expire, fingerprint, judge
+from schemas.alert_rule import AlertRule
+from schemas.event import to_ms
+from schemas.rows import AlertRow, MinuteMetrics
+
+_MINUTE_MS: Final = 60_000
+_SETTLE_MS: Final = 10_000  # ticks come every second, snapshots of one minute within a few of each other
+_LAGGARD_MS: Final = 60_000  # a stuck partition must not hold the site's alerts for longer than a minute
+_STALE_MS: Final = 2 * 3_600_000  # the live workers keep cohorts that long; an older alert helps nobody
+_AHEAD_MS: Final = 3_600_000  # a minute from a clock running further ahead is reported again when it is ripe
+
+
+class SiteAlerts(msgspec.Struct):
+    """State of one site; restored by `load`, kept by `dump`.
+
+    Bounded: at most three hours of unjudged minutes per source partition, and one watch per rule and funnel step.
+    `newest` is the newest frontier (Unix ms), `judged` the last judged minute (Unix min), `ripe_after` its ripening
+    time (ms); `watches` are by fingerprint.
+    """
+
+    site: str
+    pending: dict[int, dict[int, Report]] = {}
+    newest: int = 0
+    judged: int = 0
+    ripe_after: int = 0
+    watches: dict[str, Watch] = {}
+
+    def dump(self) -> bytes:
+        """The state as bytes for a table."""
+        return _encoder.encode(self)
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(SiteAlerts)
+
+
+def load(blob: bytes) -> SiteAlerts:
+    """The state that `dump` gave. Raises msgspec.DecodeError when the bytes are none."""
+    return _decoder.decode(blob)
+
+
+def observe(state: SiteAlerts, metrics: MinuteMetrics, rules: Sequence[AlertRule]) -> list[AlertRow]:
+    """Take in one snapshot; the changes of alert state that follow, in order.
+
+    Repeats, older versions, minutes already judged and stale ones change nothing beyond the site's frontier.
+    Raises ValueError when the snapshot is another site's.
+    """
+    if metrics.site != state.site:
+        raise ValueError(f"metrics of site {metrics.site!r} given to the alerts of {state.site!r}: key them by site")
+    start = to_ms(metrics.minute)
+    minute = start // _MINUTE_MS
+    report = report_of(metrics)
+    state.newest = max(state.newest, report.frontier)
+    if minute > state.judged and -_STALE_MS <= start - state.newest <= _AHEAD_MS:
+        reports = state.pending.setdefault(minute, {})
+        known = reports.get(metrics.source_partition)
+        if known is None or report.version > known.version:
+            reports[metrics.source_partition] = report
+    return _judge_ripe(state, rules)
+
+
+def advance(state: SiteAlerts, now: datetime, rules: Sequence[AlertRule]) -> list[AlertRow]:
+    """Tell a site without traffic what time it is (receipt time, from a tick): its last minutes ripen, alerts lapse."""
+    state.newest = max(state.newest, to_ms(now))
+    return _judge_ripe(state, rules)
+
+
+def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]:
+    changes: list[AlertRow] = []
+    while state.pending:
+        minute = min(state.pending)
+        if not _ripe(state.newest, minute, state.pending[minute]):
+            break
+        reports = state.pending.pop(minute)
+        state.judged = minute
+        if minute * _MINUTE_MS < state.newest - _STALE_MS:
+            continue
+        state.ripe_after = max(report.ripe_after for report in reports.values())
+        changes += _expire(state, minute, rules)
+        changes += _judge(state, minute, reports, rules)
+    settled = (state.newest - state.ripe_after - _SETTLE_MS - _LAGGARD_MS) // _MINUTE_MS
+    return changes + _expire(state, min(settled, min(state.pending, default=settled)), rules)
+
+
+def _ripe(newest: int, minute: int, reports: dict[int, Report]) -> bool:
+    ripe_at = (minute + 1) * _MINUTE_MS + max(report.ripe_after for report in reports.values())
+    if newest < ripe_at + _SETTLE_MS:
+        return False
+    complete = all(report.frontier >= ripe_at for report in reports.values())
+    return complete or newest >= ripe_at + _SETTLE_MS + _LAGGARD_MS
+
+
+def _judge(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Sequence[AlertRule]) -> list[AlertRow]:
+    decided = (minute + 1) * _MINUTE_MS + state.ripe_after
+    counts = merge(reports.values())
+    changes: list[AlertRow] = []
+    for rule in rules:
+        for series, count in counts.items():
+            if series.metric != rule.metric:
+                continue
+            name = fingerprint(rule.id, state.site, *series)
+            watch = state.watches.setdefault(name, Watch(rule.id, rule.version))
+            if watch.rule_version != rule.version:
+                watch.reset(rule.version)
+            change = judge(watch, rule, state.site, minute, count, decided)
+            if change is not None:
+                changes.append(change)
+    return changes
+
+
+def _expire(state: SiteAlerts, until: int, rules: Sequence[AlertRule]) -> list[AlertRow]:
+    """Alerts that lapse before minute `until` (Unix min): for want of trials, or of their rule."""
+    by_id = {rule.id: rule for rule in rules}
+    lapsed = [
+        change
+        for watch in state.watches.values()
+        if (change := expire(watch, by_id.get(watch.rule), until, state.ripe_after)) is not None
+    ]
+    return sorted(lapsed, key=lambda change: (change.updated_at, change.fingerprint))

@@ -1,0 +1,198 @@
+"""One rule watching one series: its baseline, its test, and the alert that fires and resolves.
+
+Quiet: the CUSUM walks up on evidence for the shifted level; at `h` the alert fires. Firing: a second CUSUM walks up on
+evidence for the usual level against the shifted one; at `h_resolve` the alert is resolved. Both start at zero after a
+change, so a change of state always takes its whole threshold in fresh evidence: that is what keeps it from flapping.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from processors.domain.alerts import cusum, text
+from processors.domain.alerts.baseline import Baseline
+from processors.domain.alerts.counts import Count
+from schemas.alert_rule import AlertRule, Direction, TestName
+from schemas.event import from_ms
+from schemas.rows import AlertRow
+
+Evidence = Callable[[int, int, float, float, Direction], float]
+"""(trials, successes, level, shift, direction) -> log likelihood ratio: what a test statistic's file provides."""
+
+EVIDENCE: Final[dict[TestName, Evidence]] = {"bernoulli_cusum": cusum.evidence}
+
+_MINUTE_MS: Final = 60_000
+_MINUTES_PER_HOUR: Final = 60
+
+
+class Walk(msgspec.Struct, array_like=True):
+    """A CUSUM above zero: its value, the minute (Unix min) since which, and the trials and successes since then."""
+
+    value: float = 0.0
+    since: int = 0
+    trials: int = 0
+    successes: int = 0
+
+    def add(self, minute: int, count: Count, increment: float) -> None:
+        """One more minute; back at zero the walk starts afresh."""
+        if not self.trials:
+            self.since = minute
+        self.value = cusum.advance(self.value, increment)
+        self.count(count)
+        if self.value == 0.0:
+            self.trials = self.successes = 0
+
+    def count(self, count: Count) -> None:
+        """Count a minute's trials without judging them."""
+        self.trials += count.trials
+        self.successes += count.successes
+
+    @property
+    def rate(self) -> float:
+        """Share of successes, 0 without trials."""
+        return self.successes / self.trials if self.trials else 0.0
+
+
+class Watch(msgspec.Struct, array_like=True):
+    """State of one (rule, series). `alert` is its last change; `last` the minute (Unix min) of the newest trials."""
+
+    rule: str
+    rule_version: int
+    baseline: Baseline = msgspec.field(default_factory=Baseline)
+    walk: Walk = msgspec.field(default_factory=Walk)
+    recovery: Walk = msgspec.field(default_factory=Walk)
+    last: int = 0
+    alert: AlertRow | None = None
+
+    @property
+    def firing(self) -> AlertRow | None:
+        """The alert, while it fires."""
+        return self.alert if self.alert is not None and self.alert.status == "firing" else None
+
+    def reset(self, version: int) -> None:
+        """Start over under another version of the rule; the last alert stays, so that `seq` goes on."""
+        self.rule_version = version
+        self.baseline, self.walk, self.recovery = Baseline(), Walk(), Walk()
+
+
+def fingerprint(rule: str, site: str, funnel: str, step: int) -> str:
+    """Sixteen hex digits that name an alert through all its changes."""
+    identity = "\x1f".join((rule, site, funnel, str(step)))  # a separator that no name contains
+    return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+
+
+def judge(watch: Watch, rule: AlertRule, site: str, minute: int, count: Count, decided: int) -> AlertRow | None:
+    """Take in one ripe minute (Unix min) of the series; the alert if its state changed. `decided` is Unix ms."""
+    watch.last = minute
+    parameters = rule.parameters
+    increment = EVIDENCE[rule.test](
+        count.trials, count.successes, watch.baseline.level, parameters.shift, rule.direction
+    )
+    firing = watch.firing
+    if firing is not None:
+        return _judge_recovery(watch, rule, firing, minute, count, increment, decided)
+    watch.baseline.hold(count.trials, count.successes)
+    if watch.baseline.trials < parameters.warmup_trials:
+        watch.baseline.learn(minute, parameters)
+        return None
+    watch.walk.add(minute, count, increment)
+    if watch.walk.value == 0.0:
+        watch.baseline.learn(minute, parameters)
+    if watch.walk.value < parameters.h or watch.walk.trials < parameters.min_trials:
+        return None
+    watch.baseline.drop()
+    watch.recovery = Walk()
+    return _fire(watch, rule, site, count, decided)
+
+
+def _judge_recovery(
+    watch: Watch, rule: AlertRule, firing: AlertRow, minute: int, count: Count, increment: float, decided: int
+) -> AlertRow | None:
+    parameters = rule.parameters
+    watch.walk.count(count)
+    watch.recovery.add(minute, count, -increment)
+    recovered = watch.recovery
+    if recovered.value >= parameters.h_resolve and recovered.trials >= parameters.min_trials:
+        return resolve(watch, firing, "recovered", recovered.since * _MINUTE_MS, decided, recovered)
+    if minute - watch.walk.since < parameters.accept_after_h * _MINUTES_PER_HOUR:
+        return None
+    stood = watch.walk
+    # The counts of the whole alert, weighing no more than a full memory: the level that now is the usual one.
+    weight = min(1.0, parameters.memory_trials / stood.trials)
+    alert = resolve(watch, firing, "accepted", (minute + 1) * _MINUTE_MS, decided, stood)
+    watch.baseline = Baseline(stood.trials * weight, stood.successes * weight, minute=minute)
+    return alert
+
+
+def expire(watch: Watch, rule: AlertRule | None, until: int, ripe_after: int) -> AlertRow | None:
+    """Resolve a firing alert without trials for `silence_h` before minute `until` (Unix min), or without its rule.
+
+    `ripe_after` is in ms. What is said about silence depends on the last trials only, not on when it was noticed.
+    """
+    firing = watch.firing
+    if firing is None:
+        return None
+    if rule is None or rule.version != watch.rule_version:
+        end = until * _MINUTE_MS
+        return resolve(watch, firing, "rule_changed", end, end + ripe_after, watch.walk)
+    ended = watch.last + 1
+    deadline = ended + int(rule.parameters.silence_h * _MINUTES_PER_HOUR)
+    if until < deadline:
+        return None
+    return resolve(watch, firing, "silent", ended * _MINUTE_MS, deadline * _MINUTE_MS + ripe_after, watch.walk)
+
+
+def resolve(watch: Watch, firing: AlertRow, reason: text.Reason, ended: int, decided: int, observed: Walk) -> AlertRow:
+    """End the firing alert at `ended` (Unix ms), judged at `decided` (Unix ms) on the trials of `observed`."""
+    alert = msgspec.structs.replace(
+        firing,
+        seq=firing.seq + 1,
+        status="resolved",
+        ends_at=from_ms(ended),
+        updated_at=from_ms(decided),
+        observed=observed.rate,
+        statistic=watch.recovery.value,
+        threshold=firing.threshold,
+        n=observed.trials,
+    )
+    watch.walk, watch.recovery = Walk(), Walk()
+    watch.alert = _worded(alert, text.resolved_summary(alert, reason))
+    return watch.alert
+
+
+def _fire(watch: Watch, rule: AlertRule, site: str, count: Count, decided: int) -> AlertRow:
+    walk = watch.walk
+    alert = AlertRow(
+        fingerprint=fingerprint(rule.id, site, count.funnel, count.step),
+        seq=watch.alert.seq + 1 if watch.alert is not None else 1,
+        status="firing",
+        severity=rule.severity,
+        site=site,
+        rule=rule.id,
+        rule_version=rule.version,
+        test=rule.test,
+        funnel=count.funnel,
+        step=count.step,
+        step_name=count.name,
+        starts_at=from_ms(walk.since * _MINUTE_MS),
+        updated_at=from_ms(decided),
+        observed=walk.rate,
+        baseline=watch.baseline.level,
+        statistic=walk.value,
+        threshold=rule.parameters.h,
+        n=walk.trials,
+        expected_false_alerts_per_week=rule.expected_false_alerts_per_week,
+        summary="",
+        description="",
+        query="",
+    )
+    watch.alert = _worded(alert, text.firing_summary(alert))
+    return watch.alert
+
+
+def _worded(alert: AlertRow, summary: str) -> AlertRow:
+    return msgspec.structs.replace(alert, summary=summary, description=text.description(alert), query=text.query(alert))

@@ -1,0 +1,20 @@
+"""The commands that move data: in, out, and through queries."""
+
+from __future__ import annotations
+
+import typer
+
+from snag.cli import funnel, import_log
+from snag.cli.replay import replay
+from snag.cli.send import send
+from snag.cli.simulate import simulate
+from snag.cli.sql import sql
+from snag.cli.tail import tail
+
+
+def register(app: typer.Typer) -> None:
+    """Add the data commands to `app`."""
+    for command in (send, tail, sql, replay, simulate):
+        app.command()(command)
+    app.add_typer(funnel.app, name="funnel")
+    app.add_typer(import_log.app, name="import")

@@ -1,0 +1,33 @@
+"""Fixtures for all tests: one real Kafka and one real ClickHouse engine for a whole session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.stack import ClickHouseServer, KafkaServer, clickhouse_server, kafka_broker
+
+# Warnings are errors in tests; these come from inside a library and are nothing that this project could do better.
+_LIBRARY_WARNINGS = (
+    "ignore:(read|open)_text is deprecated:DeprecationWarning",  # kafka-python 3.0.12 on Python 3.11 and 3.12
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for warning in _LIBRARY_WARNINGS:
+        config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker shared by the session's tests: use a `topic_prefix` of your own, and do not kill it."""
+    with kafka_broker(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """An engine shared by the session's tests: use a `database` of your own, and do not kill it."""
+    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server

@@ -1,0 +1,376 @@
+"""The tables and views on the real engine: hand-made rows against hand-computed results."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from clickhouse_connect.driver import Client
+
+from processors.writer.clickhouse import connect
+from processors.writer.insert import INSERT_SETTINGS
+from processors.writer.migrate import migrate
+from schemas.event import Event
+from schemas.migrations import load_query, query_names
+from schemas.rows import (
+    AlertRow,
+    AttemptState,
+    ErrorRateRow,
+    FrictionSignalRow,
+    FunnelAttemptRow,
+    RejectedRow,
+    SessionRow,
+)
+from schemas.settings import ClickHouseSettings
+from tests.support.stack import ClickHouseServer
+
+pytestmark = pytest.mark.integration
+
+T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
+STEPS = ["cart", "address", "pay"]
+NOVEMBER = "from='2026-11-01 00:00:00', to='2026-12-01 00:00:00'"
+
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "clickstream": Event,
+    "errors": Event,
+    "checkouts": Event,
+    "sessions": SessionRow,
+    "funnel_attempts": FunnelAttemptRow,
+    "friction_signals": FrictionSignalRow,
+    "error_rates": ErrorRateRow,
+    "rejected": RejectedRow,
+    "alerts": AlertRow,
+}
+
+
+@pytest.fixture
+def db(clickhouse: ClickHouseServer) -> Iterator[Client]:
+    settings = ClickHouseSettings(url=clickhouse.url, database=f"v{uuid.uuid4().hex[:10]}")
+    migrate(settings)
+    client = connect(settings)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def insert(db: Client, table: str, rows: Sequence[Any]) -> None:
+    """The rows as the writer inserts them."""
+    body = b"\n".join(msgspec.json.encode(row) for row in rows)
+    db.raw_insert(table, insert_block=body, fmt="JSONEachRow", settings=INSERT_SETTINGS)
+
+
+def rows(db: Client, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in db.query(sql, tz_mode="aware").result_rows]
+
+
+def page_view(event_id: str, ts: datetime, **fields: Any) -> Event:
+    made: dict[str, Any] = {"site": "shop", "kind": "clickstream", "type": "page_view", "received_at": ts} | fields
+    return Event(event_id=event_id, ts=ts, **made)
+
+
+def attempt(
+    attempt_id: str, state: AttemptState, minutes: Sequence[float], value: float = 0, **fields: Any
+) -> FunnelAttemptRow:
+    """An attempt that reached its steps `minutes` after T0."""
+    times = [T0 + timedelta(minutes=minute) for minute in minutes]
+    made: dict[str, Any] = {
+        "site": "shop",
+        "funnel": "checkout",
+        "visitor_id": "v",
+        "version": 1,
+        "steps": STEPS,
+    } | fields
+    return FunnelAttemptRow(
+        attempt_id=attempt_id,
+        state=state,
+        started_at=times[0],
+        step_times=[*times, *([None] * (len(STEPS) - len(times)))],
+        step_reached=len(times),
+        value=value,
+        **made,
+    )
+
+
+@pytest.mark.parametrize("table", STRUCTS)
+def test_every_field_of_a_row_has_its_column(db: Client, table: str) -> None:
+    columns = {
+        name
+        for (name,) in rows(
+            db, f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table}'"
+        )
+    }
+    fields = {field.encode_name for field in msgspec.structs.fields(STRUCTS[table])}
+    assert fields <= columns
+    assert columns - fields <= {"client_day", "first_received", "value"}
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("sessions", SessionRow(site="s", visitor_id="v", session_id="i", started_at=T0, version=1)),
+        (
+            "funnel_attempts",
+            FunnelAttemptRow(site="s", funnel="f", attempt_id="a", visitor_id="v", started_at=T0, version=1),
+        ),
+        (
+            "friction_signals",
+            FrictionSignalRow(site="s", signal="g", signal_id="i", ts=T0, visitor_id="v", version=1),
+        ),
+        ("error_rates", ErrorRateRow(site="s", minute=T0, source_partition=1, version=1)),
+        ("rejected", RejectedRow(rejected_id="r", received_at=T0)),
+        ("clickstream", page_view("e", T0)),
+    ],
+)
+def test_a_field_left_out_reads_as_its_default(db: Client, table: str, row: msgspec.Struct) -> None:
+    insert(db, table, [row])
+    result = db.query(f"SELECT * FROM {table} FINAL", tz_mode="aware")
+    stored = dict(zip(result.column_names, result.result_rows[0], strict=True))
+    unknown_time = {"client_ts", "sent_at"}  # in the sort key or beside it: 1970 stands for null
+    for field in msgspec.structs.fields(row):
+        wanted = getattr(row, field.name)
+        if field.name in unknown_time:
+            assert stored[field.name] == datetime(1970, 1, 1, tzinfo=UTC)
+        else:
+            assert stored[field.encode_name] == wanted, field.name
+
+
+def test_every_column_of_tables_and_views_has_a_comment(db: Client) -> None:
+    bare = rows(db, "SELECT table, name FROM system.columns WHERE database = currentDatabase() AND comment = ''")
+    assert bare == []
+    described = rows(
+        db, "SELECT view, groupArray(column) FROM v_columns WHERE comment != '' GROUP BY view ORDER BY view"
+    )
+    assert [view for view, _ in described] == ["v_columns", "v_error_rate", "v_friction", "v_funnel", "v_sessions"]
+    for view, columns in described:
+        source = f"v_funnel(funnel='x', {NOVEMBER})" if view == "v_funnel" else view
+        assert list(db.query(f"SELECT * FROM {source} LIMIT 0").column_names) == columns
+
+
+def test_final_keeps_one_of_two_copies_in_different_months(db: Client) -> None:
+    first = datetime(2026, 11, 30, 23, 59, 59, 900_000, tzinfo=UTC)
+    second = datetime(2026, 12, 1, 0, 0, 5, tzinfo=UTC)
+    insert(db, "clickstream", [page_view("a", second, url="second")])
+    insert(db, "clickstream", [page_view("a", first, url="first"), page_view("b", first)])
+    assert rows(db, "SELECT count(), uniqExact(_partition_id) FROM clickstream") == [(3, 2)]
+    assert rows(db, "SELECT event_id, url, received_at FROM clickstream FINAL ORDER BY event_id") == [
+        ("a", "first", first),
+        ("b", "", first),
+    ]
+    db.command("OPTIMIZE TABLE clickstream FINAL")
+    assert rows(db, "SELECT count() FROM clickstream FINAL") == [(2,)]
+
+
+def test_a_retry_with_the_clients_time_is_one_row(db: Client) -> None:
+    copies = [
+        page_view("a", T0, client_ts=T0, received_at=T0 + timedelta(seconds=n), ts_source="client") for n in range(3)
+    ]
+    for copy in copies:
+        insert(db, "clickstream", [copy])
+    assert rows(db, "SELECT count(), min(received_at) FROM clickstream FINAL") == [(1, T0)]
+
+
+def test_hostile_times_are_kept_and_spread_over_any_number_of_months(db: Client) -> None:
+    months = [page_view(f"e{n}", datetime(1990 + n // 12, 1 + n % 12, 1, tzinfo=UTC)) for n in range(240)]
+    insert(db, "clickstream", months)
+    assert rows(db, "SELECT count() FROM clickstream FINAL") == [(240,)]
+
+
+def test_the_same_insert_again_adds_no_row_and_another_under_its_token_would_be_dropped(db: Client) -> None:
+    body = msgspec.json.encode(page_view("a", T0))
+    for _ in range(2):
+        db.raw_insert(
+            "clickstream",
+            insert_block=body,
+            fmt="JSONEachRow",
+            settings={**INSERT_SETTINGS, "insert_deduplication_token": "t"},
+        )
+    assert rows(db, "SELECT count() FROM clickstream") == [(1,)]
+    other = msgspec.json.encode(page_view("b", T0))
+    db.raw_insert(
+        "clickstream",
+        insert_block=other,
+        fmt="JSONEachRow",
+        settings={**INSERT_SETTINGS, "insert_deduplication_token": "t"},
+    )
+    assert rows(db, "SELECT count() FROM clickstream") == [(1,)], "why the token is made of the bytes too"
+
+
+def test_v_funnel_counts_by_hand(db: Client) -> None:
+    insert(
+        db,
+        "funnel_attempts",
+        [
+            attempt("a1", "converted", [0, 1, 3], 100),  # 60 s, then 120 s
+            attempt("a2", "recovered", [0, 3, 7], 50),  # 180 s, 240 s
+            attempt("a3", "abandoned", [0, 2], 30),  # 120 s, lost at address
+            attempt("a4", "abandoned", [0], 20),
+            attempt("a5", "abandoned", [0], 5),
+            attempt("a6", "stalled", [0, 5], 70),  # 300 s, still there
+            attempt("a7", "open", [0], 1),
+            attempt("bot", "abandoned", [0], 999, is_bot=True),
+            attempt("gone", "abandoned", [0], 999),
+            attempt("other", "abandoned", [0], 999, funnel="signup"),
+            attempt("early", "abandoned", [-60 * 24 * 30], 999),
+        ],
+    )
+    insert(
+        db,
+        "funnel_attempts",
+        [
+            attempt("gone", "abandoned", [0], 999, version=2, deleted=1),
+            attempt("a7", "abandoned", [0, 1], 40, version=2),  # a newer snapshot: moved on by 60 s, then left
+        ],
+    )
+    insert(db, "funnel_attempts", [attempt("a7", "open", [0], 1, version=1)])  # an old one again
+    result = rows(db, f"SELECT * FROM v_funnel(funnel='checkout', {NOVEMBER})")
+    assert result == [
+        # site, version, step, name, entered, passed, dropped, open, from start, from previous, median s, value lost
+        ("shop", 1, 1, "cart", 7, 5, 2, 0, 1.0, None, None, 25.0),
+        ("shop", 1, 2, "address", 5, 2, 2, 1, 5 / 7, 5 / 7, 120.0, 70.0),
+        ("shop", 1, 3, "pay", 2, 2, 0, 0, 2 / 7, 2 / 5, 180.0, 0.0),
+    ]
+    assert all(entered == passed + dropped + open_ for _, _, _, _, entered, passed, dropped, open_, *_ in result)
+
+
+def test_v_funnel_shows_steps_nobody_reached_and_never_mixes_versions(db: Client) -> None:
+    insert(
+        db,
+        "funnel_attempts",
+        [attempt("a1", "open", [0]), attempt("a2", "open", [0], steps=["start", "end", "x"], funnel_version=2)],
+    )
+    result = rows(
+        db,
+        f"SELECT * EXCEPT (site, passed, dropped, value_lost) FROM v_funnel(funnel='checkout', {NOVEMBER})",
+    )
+    assert result == [
+        (1, 1, "cart", 1, 1, 1.0, None, None),
+        (1, 2, "address", 0, 0, 0.0, 0.0, None),
+        (1, 3, "pay", 0, 0, 0.0, None, None),
+        (2, 1, "start", 1, 1, 1.0, None, None),
+        (2, 2, "end", 0, 0, 0.0, 0.0, None),
+        (2, 3, "x", 0, 0, 0.0, None, None),
+    ]
+    assert rows(db, "SELECT * FROM v_funnel(funnel='checkout', from='2027-01-01', to='2027-02-01')") == []
+
+
+def test_v_sessions_shows_the_newest_snapshot_and_no_retracted_one(db: Client) -> None:
+    def session(session_id: str, **fields: Any) -> SessionRow:
+        made: dict[str, Any] = {"site": "shop", "visitor_id": "v", "started_at": T0, "version": 1} | fields
+        return SessionRow(session_id=session_id, **made)
+
+    end = T0 + timedelta(seconds=90.5)
+    insert(
+        db,
+        "sessions",
+        [session("s1", version=2, ended_at=end, page_views=3), session("s2"), session("bot", is_bot=True)],
+    )
+    insert(db, "sessions", [session("s1", version=1, page_views=1), session("s2", version=2, deleted=1)])
+    assert rows(db, "SELECT session_id, page_views, duration_s, is_bot FROM v_sessions ORDER BY session_id") == [
+        ("bot", 0, None, True),
+        ("s1", 3, 90.5, False),
+    ]
+
+
+def test_v_friction_counts_signals_and_their_sessions(db: Client) -> None:
+    def signal(signal_id: str, visitor: str, session: str, **fields: Any) -> FrictionSignalRow:
+        made: dict[str, Any] = {
+            "site": "shop",
+            "signal": "rage_click",
+            "ts": T0,
+            "version": 1,
+            "page": "/cart",
+        } | fields
+        return FrictionSignalRow(signal_id=signal_id, visitor_id=visitor, session_id=session, element="#buy", **made)
+
+    later = T0 + timedelta(hours=1)
+    insert(
+        db,
+        "friction_signals",
+        [
+            signal("1", "v1", "s1"),
+            signal("2", "v1", "s1", ts=later),
+            signal("3", "v2", "s1"),
+            signal("4", "v3", "s3"),
+            signal("5", "v4", "s4", is_bot=True),
+            signal("6", "v5", "s5", page="/pay"),
+            signal("7", "v6", "s6", ts=T0 + timedelta(days=1)),
+        ],
+    )
+    insert(db, "friction_signals", [signal("4", "v3", "s3", version=2, deleted=1), signal("1", "v1", "s1")])
+    assert rows(
+        db, "SELECT day, page, signals, sessions, visitors, first_at, last_at FROM v_friction ORDER BY day, page"
+    ) == [
+        (T0.date(), "/cart", 3, 2, 2, T0, later),
+        (T0.date(), "/pay", 1, 1, 1, T0, T0),
+        (T0.date() + timedelta(days=1), "/cart", 1, 1, 1, T0 + timedelta(days=1), T0 + timedelta(days=1)),
+    ]
+
+
+def test_v_error_rate_sums_partitions_over_the_cells_own_denominator(db: Client) -> None:
+    def cell(partition: int, class_: str, events: int, sessions: int, views: int = 0, **fields: Any) -> ErrorRateRow:
+        made: dict[str, Any] = {"site": "shop", "minute": T0, "version": events, "page": "/pay"} | fields
+        return ErrorRateRow(
+            source_partition=partition,
+            class_=class_,
+            fingerprint="f" if class_ else "",
+            message="boom" if class_ else "",
+            events=events,
+            sessions=sessions,
+            visitors=sessions,
+            page_views=views,
+            **made,
+        )
+
+    insert(
+        db,
+        "error_rates",
+        [
+            cell(0, "", 40, 10, 20, browser="Firefox"),
+            cell(0, "", 10, 5, 10, browser="Safari"),
+            cell(1, "", 30, 5, 20, browser="Firefox"),
+            cell(0, "js", 4, 2, browser="Firefox"),
+            cell(0, "js", 1, 1, browser="Safari"),
+            cell(1, "js", 5, 2, browser="Firefox"),
+            cell(0, "", 8, 4, 8, page="/cart"),
+        ],
+    )
+    insert(
+        db, "error_rates", [cell(0, "", 20, 7, 15, browser="Firefox"), cell(1, "js", 5, 2, browser="Firefox")]
+    )  # stale
+    assert rows(
+        db,
+        "SELECT page, * EXCEPT (site, minute, page) FROM v_error_rate ORDER BY page, class",
+    ) == [
+        ("/cart", "", "", "", 0, 0, 0, 8, 4, 0.0, 0.0),
+        ("/pay", "", "", "", 0, 0, 0, 50, 20, 0.0, 0.0),
+        ("/pay", "js", "f", "boom", 10, 5, 5, 50, 20, 0.2, 0.25),
+    ]
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_every_public_query_runs_as_it_stands(db: Client, name: str) -> None:
+    now = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+    shift: dict[str, Any] = {"started_at": now}
+    insert(db, "funnel_attempts", [msgspec.structs.replace(attempt("a", "open", [0]), **shift)])
+    insert(db, "sessions", [SessionRow(site="shop", visitor_id="v", session_id="s", version=1, **shift)])
+    insert(
+        db,
+        "friction_signals",
+        [FrictionSignalRow(site="s", signal="g", signal_id="1", ts=now, visitor_id="v", version=1)],
+    )
+    insert(db, "error_rates", [ErrorRateRow(site="s", minute=now, source_partition=0, version=1, page_views=1)])
+    assert rows(db, load_query(name)), "a row of the last minutes shows"
+
+
+def test_window_funnel_as_documented(db: Client) -> None:
+    """The facts that queries of our own over raw tables must heed: semantics, funnels."""
+    events = "(SELECT arrayJoin([(0, 'a'), (1, 'a'), (1, 'b')]) AS r, r.1 AS at, r.2 AS type)"
+    level = "windowFunnel(10000{modes})(toUInt64(at), type = 'a', type = 'b')"
+    strict = level.format(modes=", 'strict_increase'")
+    both = level.format(modes=", 'strict_increase', 'strict_once'")
+    assert rows(db, f"SELECT {strict}, {both} FROM {events}") == [(1, 2)]
