@@ -1,0 +1,52 @@
+# Snag: `make up` starts everything, `make test` tests everything. Needs Python >= 3.11, Java >= 17 and Maven.
+.DEFAULT_GOAL := help
+.PHONY: up test lint types fast bench help lock clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+up: $(STAMP) ## start the whole stack in the foreground; Ctrl-C stops it
+	@sh deploy/local/prerequisites.sh java maven
+	@$(BIN)/snag up
+
+test: $(STAMP) ## run every test, on its own Kafka, ClickHouse and browser
+	@sh deploy/local/prerequisites.sh java maven browser
+	@$(BIN)/python -c "from deploy.local.kafka import jars; jars.ensure()"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+fast: $(STAMP) ## run the tests that need no server
+	$(BIN)/python -m pytest tests/unit tests/property
+
+lint: $(STAMP) ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## check types
+	$(BIN)/mypy
+
+bench: $(STAMP) ## measure, each beside its peer; takes some minutes
+	@sh deploy/local/prerequisites.sh java maven
+	$(BIN)/python -m bench.live
+	$(BIN)/python -m bench.path
+
+lock: $(STAMP) ## pin the dependencies of pyproject.toml anew
+	$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and the local stack's data
+	rm -rf $(VENV) .snag deploy/local/kafka/lib
+
+help: ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 10
+
+$(STAMP): requirements.lock pyproject.toml
+	@sh deploy/local/prerequisites.sh python
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "installing the pinned dependencies into $(VENV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
