@@ -6,8 +6,9 @@ when the next record of a partition arrives.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from faust.types import TP
@@ -77,22 +78,31 @@ class LiveWorker:
         end: int | None = self._app.consumer.highwater(TP(topic, partition))
         return end
 
-    async def _load(self, partition: int) -> OwnedPartition:
+    async def _load(self, first: int) -> OwnedPartition:
+        """Load partition `first`, and with it all that are assigned: asking for offsets takes a second a call."""
+        partitions = [first, *(self.assigned() - self._owned.keys() - {first})]
+        tps = [TP(self._full_name[name], partition) for partition in partitions for name in _RAW_NAMES]
+        consumer = self._app.consumer
+        starts, ends = await asyncio.gather(consumer.earliest_offsets(*tps), consumer.highwaters(*tps))
+        for partition in partitions:
+            self._owned[partition] = self._take_over(partition, starts, ends)
+        return self._owned[first]
+
+    def _take_over(self, partition: int, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> OwnedPartition:
         loaded = self._store.load(partition, self._settings.live.buckets)
-        tps = {name: TP(self._full_name[name], partition) for name in _RAW_NAMES}
-        starts = await self._app.consumer.earliest_offsets(*tps.values())
-        ends = await self._app.consumer.highwaters(*tps.values())
-        wanted = {}
-        for name, tp in tps.items():
+        wanted: dict[str, int] = {}
+        doubt: dict[str, int] = {}
+        for name in _RAW_NAMES:
+            tp = TP(self._full_name[name], partition)
             start = starts.get(tp) or 0
             checkpoint = min(bucket.offsets.get(name, -1) for bucket in loaded.buckets) + 1
-            wanted[name] = max(start, checkpoint)
+            wanted[name], doubt[name] = max(start, checkpoint), ends.get(tp) or 0
             if 0 < checkpoint < start:
                 log.error("events lost to retention", topic=tp.topic, partition=partition, lost=start - checkpoint)
-        doubt = {name: ends.get(tp) or 0 for name, tp in tps.items()}
         state = Partition(partition, loaded.buckets, self._rules, doubt)
         state.remember(loaded.new_rows)
-        owned = OwnedPartition(
+        log.info("partition loaded", partition=partition, wanted=wanted, visitors=state.visitors())
+        return OwnedPartition(
             state,
             OffsetGate(wanted),
             store=self._store,
@@ -102,9 +112,6 @@ class LiveWorker:
             journal=(loaded.journal, loaded.next_journal),
             checkpoint_interval_ms=int(self._settings.live.checkpoint_interval_s * 1000),
         )
-        self._owned[partition] = owned
-        log.info("partition loaded", partition=partition, wanted=wanted, visitors=state.visitors())
-        return owned
 
     async def tick(self) -> None:
         """Produce one tick for each partition this worker owns. Call every tick_interval_s."""

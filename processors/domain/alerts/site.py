@@ -122,7 +122,7 @@ def _judge(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Se
             watch = state.watches.setdefault(name, Watch(rule.id, rule.version))
             if watch.rule_version != rule.version:
                 watch.reset(rule.version)
-            change = judge(watch, rule, state.site, minute, count, decided)
+            change = judge(watch, rule, count, site=state.site, minute=minute, decided=decided)
             if change is not None:
                 changes.append(change)
     return changes

@@ -33,17 +33,15 @@ def resolved_summary(alert: AlertRow, reason: Reason) -> str:
             return f"{_subject(alert)}: resolved because rule {alert.rule} was changed or removed"
 
 
-def description(alert: AlertRow) -> str:
-    """The numbers behind the summary and what they are worth."""
+def description(alert: AlertRow, since: datetime) -> str:
+    """The numbers behind the summary, counted from `since` on, and what they are worth."""
     successes = round(alert.observed * alert.n)
     if alert.funnel:
         what = f"passed step {alert.step} ({alert.step_name}) of funnel {alert.funnel} in time"
     else:
         what = "ran into an error"
-    start = alert.starts_at if alert.status == "firing" else alert.ends_at
-    since = f" since {_date(start)}" if start is not None else ""
     return (
-        f"Site {alert.site}: {successes} of {_trials(alert)} {what}{since} "
+        f"Site {alert.site}: {successes} of {_trials(alert)} {what} since {_date(since)} "
         f"({_percent(alert.observed)}, usual {_percent(alert.baseline)}). "
         f"Rule {alert.rule} version {alert.rule_version}, {alert.test} at {alert.statistic:.1f} "
         f"(threshold {alert.threshold:g}); by measurement it gives {alert.expected_false_alerts_per_week:g} "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -85,7 +86,7 @@ def fingerprint(rule: str, site: str, funnel: str, step: int) -> str:
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
 
 
-def judge(watch: Watch, rule: AlertRule, site: str, minute: int, count: Count, decided: int) -> AlertRow | None:
+def judge(watch: Watch, rule: AlertRule, count: Count, *, site: str, minute: int, decided: int) -> AlertRow | None:
     """Take in one ripe minute (Unix min) of the series; the alert if its state changed. `decided` is Unix ms."""
     watch.last = minute
     parameters = rule.parameters
@@ -94,7 +95,9 @@ def judge(watch: Watch, rule: AlertRule, site: str, minute: int, count: Count, d
     )
     firing = watch.firing
     if firing is not None:
-        return _judge_recovery(watch, rule, firing, minute, count, increment, decided)
+        watch.walk.count(count)
+        watch.recovery.add(minute, count, -increment)
+        return _judge_recovery(watch, rule, firing, minute, decided)
     watch.baseline.hold(count.trials, count.successes)
     if watch.baseline.trials < parameters.warmup_trials:
         watch.baseline.learn(minute, parameters)
@@ -109,23 +112,20 @@ def judge(watch: Watch, rule: AlertRule, site: str, minute: int, count: Count, d
     return _fire(watch, rule, site, count, decided)
 
 
-def _judge_recovery(
-    watch: Watch, rule: AlertRule, firing: AlertRow, minute: int, count: Count, increment: float, decided: int
-) -> AlertRow | None:
+def _judge_recovery(watch: Watch, rule: AlertRule, firing: AlertRow, minute: int, decided: int) -> AlertRow | None:
     parameters = rule.parameters
-    watch.walk.count(count)
-    watch.recovery.add(minute, count, -increment)
-    recovered = watch.recovery
-    if recovered.value >= parameters.h_resolve and recovered.trials >= parameters.min_trials:
-        return resolve(watch, firing, "recovered", recovered.since * _MINUTE_MS, decided, recovered)
-    if minute - watch.walk.since < parameters.accept_after_h * _MINUTES_PER_HOUR:
+    back, stood = watch.recovery, watch.walk
+    if back.value >= parameters.h_resolve and back.trials >= parameters.min_trials:
+        return _resolve(
+            watch, firing, "recovered", ended=back.since * _MINUTE_MS, decided=decided, threshold=parameters.h_resolve
+        )
+    if minute - stood.since < parameters.accept_after_h * _MINUTES_PER_HOUR:
         return None
-    stood = watch.walk
     # The counts of the whole alert, weighing no more than a full memory: the level that now is the usual one.
     weight = min(1.0, parameters.memory_trials / stood.trials)
-    alert = resolve(watch, firing, "accepted", (minute + 1) * _MINUTE_MS, decided, stood)
     watch.baseline = Baseline(stood.trials * weight, stood.successes * weight, minute=minute)
-    return alert
+    end = (minute + 1) * _MINUTE_MS
+    return _resolve(watch, firing, "accepted", ended=end, decided=decided, threshold=parameters.h_resolve)
 
 
 def expire(watch: Watch, rule: AlertRule | None, until: int, ripe_after: int) -> AlertRow | None:
@@ -137,17 +137,25 @@ def expire(watch: Watch, rule: AlertRule | None, until: int, ripe_after: int) ->
     if firing is None:
         return None
     if rule is None or rule.version != watch.rule_version:
-        end = until * _MINUTE_MS
-        return resolve(watch, firing, "rule_changed", end, end + ripe_after, watch.walk)
+        end = max(until, watch.last + 1) * _MINUTE_MS
+        return _resolve(watch, firing, "rule_changed", ended=end, decided=end + ripe_after, threshold=None)
     ended = watch.last + 1
     deadline = ended + int(rule.parameters.silence_h * _MINUTES_PER_HOUR)
     if until < deadline:
         return None
-    return resolve(watch, firing, "silent", ended * _MINUTE_MS, deadline * _MINUTE_MS + ripe_after, watch.walk)
+    decided = deadline * _MINUTE_MS + ripe_after
+    threshold = rule.parameters.h_resolve
+    return _resolve(watch, firing, "silent", ended=ended * _MINUTE_MS, decided=decided, threshold=threshold)
 
 
-def resolve(watch: Watch, firing: AlertRow, reason: text.Reason, ended: int, decided: int, observed: Walk) -> AlertRow:
-    """End the firing alert at `ended` (Unix ms), judged at `decided` (Unix ms) on the trials of `observed`."""
+def _resolve(
+    watch: Watch, firing: AlertRow, reason: text.Reason, *, ended: int, decided: int, threshold: float | None
+) -> AlertRow:
+    """End the firing alert at `ended` (Unix ms), decided at `decided` (Unix ms).
+
+    Statistic and threshold are those of the way back; those of the firing stay when its rule is gone (None).
+    """
+    observed = watch.recovery if reason == "recovered" else watch.walk
     alert = msgspec.structs.replace(
         firing,
         seq=firing.seq + 1,
@@ -155,12 +163,12 @@ def resolve(watch: Watch, firing: AlertRow, reason: text.Reason, ended: int, dec
         ends_at=from_ms(ended),
         updated_at=from_ms(decided),
         observed=observed.rate,
-        statistic=watch.recovery.value,
-        threshold=firing.threshold,
+        statistic=firing.statistic if threshold is None else watch.recovery.value,
+        threshold=firing.threshold if threshold is None else threshold,
         n=observed.trials,
     )
+    watch.alert = _worded(alert, text.resolved_summary(alert, reason), from_ms(observed.since * _MINUTE_MS))
     watch.walk, watch.recovery = Walk(), Walk()
-    watch.alert = _worded(alert, text.resolved_summary(alert, reason))
     return watch.alert
 
 
@@ -190,9 +198,10 @@ def _fire(watch: Watch, rule: AlertRule, site: str, count: Count, decided: int) 
         description="",
         query="",
     )
-    watch.alert = _worded(alert, text.firing_summary(alert))
+    watch.alert = _worded(alert, text.firing_summary(alert), alert.starts_at)
     return watch.alert
 
 
-def _worded(alert: AlertRow, summary: str) -> AlertRow:
-    return msgspec.structs.replace(alert, summary=summary, description=text.description(alert), query=text.query(alert))
+def _worded(alert: AlertRow, summary: str, since: datetime) -> AlertRow:
+    description = text.description(alert, since)
+    return msgspec.structs.replace(alert, summary=summary, description=description, query=text.query(alert))
