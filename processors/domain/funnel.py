@@ -61,11 +61,18 @@ class Standing:
 
 
 def find_attempts(visitor: str, facts: Sequence[Fact], funnel: Funnel, rules: AbandonRules) -> list[Attempt]:
-    """The attempts in one visitor's `facts` (in event order), by start. Depends on the set of facts only."""
+    """The attempts in one visitor's `facts` (in event order), by start. Depends on the set of facts only.
+
+    Facts of the same millisecond (a batch sent without timestamps) count in the order of the steps, as in ClickHouse's
+    windowFunnel.
+    """
     types = [step.type for step in funnel.steps]
     wanted = set(types)
     if types[0] not in {fact.type for fact in facts}:
         return []
+    facts = sorted(
+        facts, key=lambda fact: (fact.ts, types.index(fact.type) if fact.type in wanted else -1, fact.event_id)
+    )
     window_ms = int(funnel.window_h * 3_600_000)
     attempts: list[Attempt] = []
     current: Attempt | None = None
