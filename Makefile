@@ -1,6 +1,6 @@
 # Snag: `make up` starts everything, `make test` tests everything. Needs Python >= 3.11, Java >= 17 and Maven.
 .DEFAULT_GOAL := help
-.PHONY: up test lint types fast bench help lock clean
+.PHONY: up test lint types fast bench contracts help lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,11 @@ bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	@sh deploy/local/prerequisites.sh java maven
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.path
+
+contracts: $(STAMP) ## generate JSON Schema, AsyncAPI and OpenAPI from the code
+	$(BIN)/python -m schemas.jsonschema
+	$(BIN)/python -m schemas.asyncapi
+	$(BIN)/python -m schemas.openapi
 
 lock: $(STAMP) ## pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements.lock
