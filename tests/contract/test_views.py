@@ -161,6 +161,9 @@ def test_final_keeps_one_of_two_copies_in_different_months(db: Client) -> None:
         ("a", "first", first),
         ("b", "", first),
     ]
+    december = "ts >= '2026-12-01 00:00:00'"
+    assert rows(db, f"SELECT event_id FROM clickstream FINAL WHERE {december}") == [], "the kept copy is November's"
+    assert rows(db, f"SELECT count() FROM clickstream FINAL WHERE NOT {december}") == [(2,)]
     db.command("OPTIMIZE TABLE clickstream FINAL")
     assert rows(db, "SELECT count() FROM clickstream FINAL") == [(2,)]
 

@@ -1,0 +1,126 @@
+"""The simulated shop: its shares are the published ones, its events are what the collector takes, its bytes repeat."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from random import Random
+from statistics import median
+
+import msgspec
+import pytest
+
+from schemas.event import KIND_OF_TYPE
+from schemas.openapi import IncomingEvent
+from schemas.rules import FRICTION_RULES
+from snag.simulator.calibration import EVENTS_PER_VISITOR, SHOP
+from snag.simulator.journey import Moment, visit
+from snag.simulator.shopper import draw_shopper
+from snag.simulator.stream import Plan, deliveries
+
+START_MS = 1_795_000_000_000
+VISITS = 6000
+STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
+
+
+@pytest.fixture(scope="module")
+def visits() -> list[tuple[bool, list[Moment]]]:
+    """(is_new, moments) of people's visits."""
+    rng = Random(11)
+    found = []
+    for _ in range(VISITS):
+        shopper = draw_shopper(rng, SHOP)
+        moments = visit(rng, shopper, SHOP)
+        if not shopper.is_bot:
+            found.append((shopper.is_new, moments))
+    return found
+
+
+def bought(moments: list[Moment]) -> bool:
+    return any(moment.type == "order_completed" for moment in moments)
+
+
+def test_as_many_visits_end_in_an_order_as_published(visits: list[tuple[bool, list[Moment]]]) -> None:
+    assert sum(bought(moments) for _, moments in visits) / len(visits) == pytest.approx(0.1547, abs=0.015)
+    for is_new, share in ((True, 0.249), (False, 0.139)):
+        group = [moments for new, moments in visits if new is is_new]
+        assert sum(map(bought, group)) / len(group) == pytest.approx(share, abs=0.03)
+
+
+def test_people_leave_each_checkout_step_at_the_published_rates(visits: list[tuple[bool, list[Moment]]]) -> None:
+    reached = Counter(step for _, moments in visits for step in {moment.type for moment in moments} if step in STEPS)
+    counts = [reached[step] for step in STEPS]
+    rates = [after / before for before, after in itertools.pairwise(counts)]
+    assert rates == pytest.approx(list(SHOP.step_rates), abs=0.05)
+    assert 1 - counts[-1] / counts[0] == pytest.approx(0.68, abs=0.04)  # Baymard: 66 to 70 % of carts
+
+
+def test_visits_have_the_published_number_of_catalog_pages_and_time_on_them(
+    visits: list[tuple[bool, list[Moment]]],
+) -> None:
+    pages, seconds = [], []
+    for _, moments in visits:
+        views = [moment for moment in moments if moment.type == "page_view"]
+        catalog = [view.path.startswith(("/p/", "/c/")) for view in views]
+        ends = [view.at_ms for view in views[1:]] + [moments[-1].at_ms]
+        pages.append(sum(catalog))
+        seconds.append(
+            sum(end - view.at_ms for view, end, here in zip(views, ends, catalog, strict=True) if here) / 1000
+        )
+    assert median(pages) == pytest.approx(18, abs=1.5)
+    assert median(seconds) == pytest.approx(599, rel=0.08)
+
+
+def test_moments_of_a_visit_are_in_order_and_steps_in_the_funnels_order(
+    visits: list[tuple[bool, list[Moment]]],
+) -> None:
+    for _, moments in visits[:500]:
+        times = [moment.at_ms for moment in moments]
+        assert times == sorted(times)
+        steps = [moment.type for moment in moments if moment.type in STEPS]
+        assert steps == list(STEPS[: len(steps)])
+
+
+def test_rage_clicks_are_rage_clicks_by_the_rule(visits: list[tuple[bool, list[Moment]]]) -> None:
+    rule = FRICTION_RULES["rage_click"].thresholds
+    runs = 0
+    for _, moments in visits:
+        clicks = [moment for moment in moments if moment.type == "click"]
+        near = [
+            b.at_ms - a.at_ms < rule["gap_ms"] and abs(b.x - a.x) + abs(b.y - a.y) < rule["distance_px"]
+            for a, b in itertools.pairwise(clicks)
+        ]
+        runs += any(all(near[i : i + 2]) for i in range(len(near) - 1))
+    assert runs > len(visits) * 0.05
+
+
+def test_late_and_repeated_events_have_their_shares() -> None:
+    ids: Counter[str] = Counter()
+    late = total = 0
+    for at_ms, line in deliveries(Plan(seed=2, start_ms=START_MS, visitors=400, visitors_per_s=1.0)):
+        event = msgspec.json.decode(line, type=IncomingEvent)
+        assert event.event_id is not None and hasattr(event.ts, "timestamp")
+        ids[event.event_id] += 1
+        if ids[event.event_id] == 1:
+            total += 1
+            late += at_ms - event.ts.timestamp() * 1000 > 5000
+    assert late / total == pytest.approx(SHOP.late_rate, abs=0.004)
+    assert sum(n - 1 for n in ids.values()) / total == pytest.approx(SHOP.duplicate_rate, abs=0.004)
+    assert set(ids.values()) == {1, 2}
+
+
+def test_bots_are_flagged_and_have_their_share() -> None:
+    kinds: dict[str, set[bool]] = defaultdict(set)
+    for _, line in deliveries(Plan(seed=3, start_ms=START_MS, visitors=1000, visitors_per_s=5.0)):
+        event = msgspec.json.decode(line, type=IncomingEvent)
+        assert event.visitor_id is not None and event.is_bot is not None
+        kinds[event.visitor_id].add(event.is_bot)
+        assert not event.is_bot or KIND_OF_TYPE[event.type] == "clickstream"
+    assert all(len(flags) == 1 for flags in kinds.values())
+    assert sum(flags == {True} for flags in kinds.values()) / len(kinds) == pytest.approx(SHOP.bot_share, abs=0.03)
+
+
+def test_the_mean_number_of_events_is_the_one_that_rates_are_computed_with() -> None:
+    visitors = 3000
+    lines = sum(1 for _ in deliveries(Plan(seed=4, start_ms=START_MS, visitors=visitors, visitors_per_s=5.0)))
+    assert lines / visitors == pytest.approx(EVENTS_PER_VISITOR, rel=0.05)
