@@ -47,7 +47,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class AlertRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One alert rule. `version` must rise when a parameter changes: state gathered under another version is dropped.
 
-    `expected_false_alerts_per_week` is measured per series (a funnel step, a site's sessions) by `bench.alerts`.
+    `expected_false_alerts_per_week` is measured by `bench.alerts` for one series (a funnel step, a site's sessions)
+    whose level does not swing over the day, and is the worst of 0.5, 2 and 10 trials a minute.
     """
 
     id: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]

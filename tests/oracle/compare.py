@@ -54,7 +54,7 @@ def tabulate(table: str, rows: Iterable[Row]) -> dict[Any, dict[str, Any]]:
     """Rows that FINAL shows, by the key under which the oracle has them. Not for error_rates: see `sum_partitions`."""
     found = [typed(row) for row in rows]
     if table == "friction_signals":
-        return numbered((_signal_key(row), _signal(row)) for row in found)  # type: ignore[return-value]
+        return numbered((_signal_key(row), _signal(row)) for row in found)
     names = {
         "sessions": ("site", "visitor_id", "session_id", "started_at"),
         "funnel_attempts": ("site", "funnel", "attempt_id", "started_at"),

@@ -12,7 +12,7 @@ from typing import Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Who = tuple[str, str, str]
-"""(site, visitor id, session id); the session id is empty for a visitor with an id, both for an unattributable event."""
+"""(site, visitor id, session id); the session id is empty for a visitor with an id, both for nobody's event."""
 
 
 @dataclass(frozen=True)

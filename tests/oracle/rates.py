@@ -62,7 +62,7 @@ def sum_partitions(rows: Iterable[Mapping[str, Any]]) -> dict[RateKey, dict[str,
     found: dict[RateKey, dict[str, Any]] = {}
     for row in rows:
         names = ("class", "fingerprint", "page", "release", "browser")
-        key: RateKey = (row["site"], row["minute"], *(row.get(name, "") for name in names))  # type: ignore[assignment]
+        key: RateKey = (row["site"], row["minute"], *(row.get(name, "") for name in names))
         total = found.setdefault(key, dict.fromkeys(("events", "page_views", "sessions", "visitors"), 0))
         for name in total:
             total[name] += row.get(name, 0)

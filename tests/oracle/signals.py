@@ -62,7 +62,7 @@ def signals(
         bot = any(h.is_bot for h in happenings)
         for span in spans(visitor or session, happenings, idle_s, max_s):
             for f in found_in(span.happenings, thresholds):
-                row = {name: f.first.text(name) for name in ("path", "element")}
+                row: dict[str, Any] = {name: f.first.text(name) for name in ("path", "element")}
                 row |= {"page": f.first.page, "is_bot": bot, "evidence": dict(f.measured)}
                 rows.append(((site, f.signal, visitor, span.session_id, moment(f.at.at)), row))
     return numbered(rows)

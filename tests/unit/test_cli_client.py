@@ -13,9 +13,10 @@ import pytest
 from snag.client import Collector, CollectorError, CollectorUnreachable
 from tests.support.ports import free_port
 
-Script = list[tuple[int, dict[str, str], bytes]]
+Answer = tuple[int, dict[str, str], bytes]
+Script = list[Answer]
 
-OK = (200, {}, b'{"accepted":2,"rejected":[]}')
+OK: Answer = (200, {}, b'{"accepted":2,"rejected":[]}')
 BUSY = b'{"code":"overloaded","message":"The collector is full.","detail":"","error":"The collector is full."}'
 
 

@@ -28,6 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # What is held back before the status line is sent: an error before that gets its own status, as in ClickHouse.
+_INSERT_MAX_BYTES = 512 << 20  # one statement is held in memory; clients send far less at a time
 _HOLD_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20  # of a held-back result, kept in memory
 _SEND_TIMEOUT_S = 300.0  # a client that reads nothing for so long gives its connection to others
@@ -196,20 +197,15 @@ class _Exchange:
         return tables
 
     async def _insert(self, head: InsertHead, first: bytes, body: Body, context: Context) -> None:
-        # A connection is taken only when the first megabyte (mostly: everything) is here, so that a slow
-        # upload does not keep the others waiting.
-        while len(first) < _HOLD_BYTES:
-            more = await body.read(_HOLD_BYTES)
-            if not more:
-                break
-            first += more
+        # A connection is taken only when everything is here, so that a slow upload does not keep the others waiting.
+        data = bytearray(first)
+        while more := await body.read(_HOLD_BYTES):
+            data += more
+            if len(data) > _INSERT_MAX_BYTES:
+                raise error(BAD_ARGUMENTS, f"an INSERT of over {_INSERT_MAX_BYTES >> 20} MiB: send it in smaller ones")
         async with self.engine.statement(context, insert=True) as running:
             self.stats = running.stats
-            await running.start_insert(head.sql, head.format)
-            while first:
-                await running.append(first)
-                first = await body.read(_HOLD_BYTES)
-            await running.finish_insert()
+            await running.insert(head.sql, head.format, data)
 
     async def _query(self, statement: bytes, context: Context) -> bytes:
         asked = shape(statement)

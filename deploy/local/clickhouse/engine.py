@@ -195,7 +195,6 @@ class Statement:
         self._connection: Any = None
         # No query text or log line shows it and it has no effect over HTTP: the one handle KILL QUERY can find.
         self._tag = uuid.uuid4().hex
-        self._insert: Any = None
         self.stats = Stats()
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -216,6 +215,9 @@ class Statement:
     def _guarded(self, call: Callable[[], T]) -> T:
         try:
             return call()
+        except UnicodeDecodeError as cause:
+            # The engine's message quotes the data that it refuses; the binding cannot make text of invalid UTF-8.
+            raise from_engine(cause.object.decode(errors="backslashreplace")) from None
         except RuntimeError as cause:
             raise from_engine(str(cause)) from None
 
@@ -231,9 +233,8 @@ class Statement:
             self._query(f"USE {quote_name(context.database)}", "Null")
         for table in context.tables:
             self._query(f"CREATE TEMPORARY TABLE {quote_name(table.name)} ({table.structure})", "Null")
-            inserted = self._connection.send_insert(f"INSERT INTO {quote_name(table.name)}", table.format)
-            self._connection.insert_append(inserted, table.data)
-            self._connection.insert_done(inserted)
+            head = f"INSERT INTO {quote_name(table.name)} FORMAT {table.format}\n"
+            self._query(head.encode() + table.data, "Null")
         self._set({**context.settings, **{f"param_{name}": value for name, value in context.params.items()}})
 
     def _set(self, settings: Mapping[str, str]) -> None:
@@ -247,14 +248,8 @@ class Statement:
         """Cancel what has not ended and give the connection back."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            insert, self._insert = self._insert, None
-
-            def release() -> None:
-                if insert is not None:
-                    connection.insert_cancel(insert)
-                connection.close()
-
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._engine._threads, release))
+            loop = asyncio.get_running_loop()
+            await asyncio.shield(loop.run_in_executor(self._engine._threads, connection.close))
 
     async def result(self, sql: bytes, output_format: str, *, streams: bool) -> AsyncGenerator[bytes, None]:
         """The result's bytes piece by piece; `stats` grows with them.
@@ -294,30 +289,17 @@ class Statement:
         for start in range(0, len(result), _SLICE_BYTES):
             yield bytes(view[start : start + _SLICE_BYTES])
 
-    async def start_insert(self, sql: str, input_format: str) -> None:
-        """Begin an INSERT whose data follows by `append`; `sql` ends before FORMAT.
+    async def insert(self, sql: str, input_format: str, data: bytes | bytearray) -> None:
+        """Run an INSERT with its data; on return the rows are in the table. `sql` ends before FORMAT.
+
+        Data and statement go as one query: chDB 4.4.0's streaming insert answers well and stores nothing when an error
+        comes after parsing (a violated constraint, too many partitions).
 
         Raises:
-            ClickHouseError: no such table, column or format.
+            ClickHouseError: no such table, column or format; the data is malformed or cannot be written.
         """
-        self._insert = await self.run(lambda: self._connection.send_insert(sql, input_format))
-
-    async def append(self, data: bytes) -> None:
-        """Hand the engine the next bytes of the data.
-
-        Raises:
-            ClickHouseError: the data is malformed.
-        """
-        await self.run(lambda: self._connection.insert_append(self._insert, data))
-
-    async def finish_insert(self) -> None:
-        """Commit; on return the rows are in the table.
-
-        Raises:
-            ClickHouseError: the data is malformed or cannot be written.
-        """
-        insert, self._insert = self._insert, None
-        done = await self.run(lambda: self._connection.insert_done(insert))
+        statement = b"".join((f"{sql} FORMAT {input_format}\n".encode(), data))
+        done = await self.run(lambda: self._query(statement, "Null"))
         self.stats.written_rows = self.stats.read_rows = done.rows_written()
         self.stats.written_bytes = self.stats.read_bytes = done.bytes_written()
         self.stats.result_rows, self.stats.result_bytes = self.stats.written_rows, self.stats.written_bytes

@@ -1,0 +1,137 @@
+"""Generated event streams: several visitors, every kind of event, at times that lie on the rules' thresholds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.oracle.events import milliseconds, moment
+
+Event = dict[str, Any]
+
+BASE_MS = 1_763_942_399_000  # 2025-11-23T23:59:59Z: streams cross midnight, the day in the tables' sort keys
+
+_HOUR = 3_600_000
+_STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
+_KIND = {"page_view": "clickstream", "click": "clickstream", "scroll": "clickstream", "js_error": "error"}
+TOPIC = {"clickstream": "clickstream", "error": "errors", "checkout": "checkouts"}
+
+_PAUSES = (0, 1, 90, 400, 999, 1000, 4999, 5000, 20_000, 120_000, 121_000, 600_000, 1_799_999, 1_800_000, 1_800_001)
+_LONG = (2 * _HOUR,)
+_DAYS = (26 * _HOUR, 60 * _HOUR)
+_DELAYS = (0, 0, 0, 0, 40, 3_000, 700_000, 2 * _HOUR)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One source of events. Without visitor and session ids its events are nobody's."""
+
+    visitor: str
+    sessions: tuple[str, ...]
+    site: str = "shop"
+    bot: bool = False
+
+
+PEOPLE = (
+    Person("ann", ("ann-1", "ann-2", "")),
+    Person("bob", ("",)),
+    Person("cat", ("cat-1",)),
+    Person("", ("only-1",)),
+    Person("ann", ("ann-1",), site="blog"),
+    Person("bot", ("bot-1", ""), bot=True),
+    Person("", ("",)),
+)
+
+
+_SCENES: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
+    (("click",) * 4, (0, 90, 400, 999, 1000)),
+    (("click", "js_error"), (0, 1, 999, 1000, 1001)),
+    (("page_view",) * 3, (1, 400, 4999, 5000)),
+    (_STEPS, (0, 20_000, 120_000, 121_000)),
+    (_STEPS, (20_000, 600_000, 1_799_999, 1_800_000, 1_800_001)),
+    (("product_added", "js_error", "click", "js_error"), (0, 400, 1000, 20_000)),
+)
+"""Types of events that a rule looks for in a row, with the pauses (ms) between them that matter to it."""
+
+_SINGLE = ("page_view", "click", "js_error", "scroll", *_STEPS)
+
+
+@st.composite
+def _scene(draw: st.DrawFn, pauses: tuple[int, ...]) -> list[tuple[str, int]]:
+    """A few types of events, each with the pause (ms) before it."""
+    if draw(st.booleans()):
+        types, between = draw(st.sampled_from(_SCENES))
+        played = types[: draw(st.integers(2, len(types)))]
+        return [(t, draw(st.sampled_from(between if n else pauses))) for n, t in enumerate(played)]
+    return [(draw(st.sampled_from(_SINGLE)), draw(st.sampled_from(pauses)))]
+
+
+@st.composite
+def streams(draw: st.DrawFn, *, scenes: int = 10, days: bool = False, repeats: bool = True) -> list[Event]:
+    """Events in the order of their receipt. Each visitor's event times span less than 20 h, or weeks with `days`."""
+    people = draw(st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3, unique=True))
+    pauses = _PAUSES + (_DAYS if days else _LONG)
+    clock = dict.fromkeys(people, BASE_MS)
+    played = draw(st.lists(st.tuples(st.sampled_from(people), _scene(pauses)), min_size=1, max_size=scenes))
+    moves = [(person, type_, pause) for person, scene in played for type_, pause in scene]
+    # few numbers decide what is not on a threshold: a flavour for each scene, delays for all events
+    flavours = draw(st.lists(st.integers(0, 11), min_size=1, max_size=4))
+    delays = draw(st.lists(st.sampled_from(_DELAYS), min_size=1, max_size=7))
+    steady = draw(st.booleans())
+    events: list[Event] = []
+    for n, (person, type_, pause) in enumerate(moves):
+        if days or clock[person] + pause - BASE_MS < 20 * _HOUR:
+            clock[person] += pause
+        flavour = flavours[(n // 4 if steady else n) % len(flavours)]
+        events.append(
+            _event(n, person, type_, clock[person], delay=delays[n % len(delays)], flavour=flavour, plain=days)
+        )
+    if repeats:
+        for event in draw(st.lists(st.sampled_from(events), max_size=4)):
+            late = draw(st.sampled_from((0, 500, _HOUR)))
+            events.append({**event, "received_at": _iso(milliseconds(event["received_at"]) + late)})
+    return sorted(events, key=lambda event: str(event["received_at"]))
+
+
+def _event(n: int, person: Person, type_: str, at: int, *, delay: int, flavour: int, plain: bool) -> Event:
+    spot = (flavour + n) % 2 if type_ == "page_view" else flavour % 3
+    event: Event = {
+        "event_id": f"e{(n * 7919) % 1009:04d}",  # ids whose order is not that of the events
+        "site": person.site,
+        "kind": _KIND.get(type_, "checkout"),
+        "type": type_,
+        "ts": _iso(at),
+        "received_at": _iso(at + delay),
+        "visitor_id": person.visitor,
+        "session_id": person.sessions[flavour % len(person.sessions)],
+        "path": f"/p/{spot}",
+        "page": f"/p/{spot}" if flavour % 4 else "",
+        "is_bot": person.bot,
+        "browser": "Firefox" if plain else ("", "Firefox", "Chrome")[flavour % 3],
+        "device": "mobile" if plain else ("", "mobile", "desktop")[flavour % 3],
+        "release": "r1" if plain else ("", "r1", "r2")[flavour // 4],
+        "user_id": "" if plain else ("", "u1")[flavour % 2],
+    }
+    if type_ == "click":
+        event["element"] = ("", "#buy", "#pay")[flavour % 3]
+        if flavour % 2:
+            event |= {"x": 100.0 + (29 if n % 5 == 0 else flavour), "y": 200.0}
+    elif type_ == "js_error":
+        event |= {"error_class": ("js", "http_5xx")[flavour % 2], "fingerprint": f"fp{flavour % 2}"}
+        event["message"] = ("", "boom", "bang")[flavour % 3]
+    elif event["kind"] == "checkout" and flavour % 3:
+        event["props"] = {"value": (10 + flavour, f"{flavour}.5")[flavour % 2], "currency": "EUR"}
+    return event
+
+
+def lines(events: Sequence[Event]) -> bytes:
+    """A micro-batch: one event per line."""
+    return b"\n".join(json.dumps(event).encode() for event in events)
+
+
+def _iso(ms: int) -> str:
+    return moment(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
