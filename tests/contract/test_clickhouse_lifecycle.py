@@ -84,7 +84,7 @@ def test_busy_port_says_what_to_do(server: ClickHouse, tmp_path: Path) -> None:
 
 
 def test_sigterm_lets_a_running_query_finish(tmp_path: Path) -> None:
-    slow = "SELECT 'slow', count() FROM (SELECT sleepEachRow(0.1) FROM numbers(15)) SETTINGS max_block_size = 1"
+    slow = "SELECT 'slow', count() FROM (SELECT sleepEachRow(0.1) FROM numbers(60)) SETTINGS max_block_size = 1"
     with start_clickhouse(tmp_path) as server:
         server.ask("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
         server.ask("INSERT INTO t VALUES (1)")
@@ -92,7 +92,7 @@ def test_sigterm_lets_a_running_query_finish(tmp_path: Path) -> None:
             wait_for(lambda: server.running("slow"), "the slow query runs")
             server.process.terminate()
             with connection.getresponse() as response:
-                assert (response.status, response.read()) == (200, b"slow\t15\n")
+                assert (response.status, response.read()) == (200, b"slow\t60\n")
         assert server.process.wait(60) == 0
         assert "stopped" in server.log.read_text()
     with start_clickhouse(tmp_path) as again:

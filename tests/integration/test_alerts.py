@@ -78,11 +78,11 @@ def test_a_step_that_breaks_fires_and_then_resolves(stack: RunningStack) -> None
     producer.close()
 
     def states() -> list[str]:
-        rows = stack.query("SELECT status FROM alerts FINAL WHERE funnel = 'checkout' AND step = 2 ORDER BY seq")
+        rows = stack.query("SELECT status FROM alerts FINAL WHERE funnel = 'checkout' AND step = 3 ORDER BY seq")
         return [row["status"] for row in rows]
 
     wait_for(lambda: states() == ["firing", "resolved"], 60, "firing and resolved are in ClickHouse")
-    records = [record for record in alert_records(kafka) if record[2]["step"] == 2]
+    records = [record for record in alert_records(kafka) if record[2]["step"] == 3]
     assert [data["status"] for _, _, data in records] == ["firing", "resolved"]
     for key, headers, data in records:
         assert key == data["fingerprint"].encode()

@@ -89,7 +89,7 @@ def test_two_live_workers_share_the_partitions(tmp_path: Path) -> None:
         assert [part["name"] for part in stack.status()["parts"]] == [*PARTS, "live-2"]
         stack.snag("simulate", "--visitors", "30", "--seed", "1")
         want = "SELECT uniqExact(session_id) AS n FROM clickstream FINAL WHERE session_id != ''"
-        have = "SELECT uniqExact(session_id) AS n FROM sessions FINAL WHERE session_id IN (SELECT session_id FROM clickstream)"
+        have = f"{want.replace('clickstream', 'sessions')} AND session_id IN (SELECT session_id FROM clickstream)"
 
         def complete() -> bool:
             n = stack.query(want)[0]["n"]

@@ -25,12 +25,12 @@ _EMPTY_BUT = {"state": "open", "funnel_version": 1, "rule_version": 1}
 _SHOWN = 20
 
 
-def final_key(table: str, row: Row) -> tuple[Any, ...]:
+def final_key(table: str, row: Row, keys: Mapping[str, tuple[str, ...]] = FINAL_KEYS) -> tuple[Any, ...]:
     """The key of `row` (as read by `typed`) under FINAL."""
     days = {"started_on": "started_at", "on": "ts"}
     return tuple(
         row[days[name]].date() if name in days else row.get(name, 0 if name == "source_partition" else "")
-        for name in FINAL_KEYS[table]
+        for name in keys[table]
     )
 
 
@@ -39,12 +39,12 @@ def typed(row: Row) -> dict[str, Any]:
     return {name: _time(value) if name in _TIMES else value for name, value in row.items()}
 
 
-def latest(table: str, rows: Iterable[Row]) -> list[dict[str, Any]]:
+def latest(table: str, rows: Iterable[Row], keys: Mapping[str, tuple[str, ...]] = FINAL_KEYS) -> list[dict[str, Any]]:
     """What FINAL shows of `rows`, given in the order of their insertion: the newest version, retracted ones hidden."""
     newest: dict[tuple[Any, ...], dict[str, Any]] = {}
     for raw in rows:
         row = typed(raw)
-        key = final_key(table, row)
+        key = final_key(table, row, keys)
         if key not in newest or row["version"] >= newest[key]["version"]:
             newest[key] = row
     return [row for row in newest.values() if not row.get("deleted")]

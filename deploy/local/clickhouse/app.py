@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -28,7 +29,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 # What is held back before the status line is sent: an error before that gets its own status, as in ClickHouse.
-_INSERT_MAX_BYTES = 512 << 20  # one statement is held in memory; clients send far less at a time
 _HOLD_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20  # of a held-back result, kept in memory
 _SEND_TIMEOUT_S = 300.0  # a client that reads nothing for so long gives its connection to others
@@ -198,14 +198,14 @@ class _Exchange:
 
     async def _insert(self, head: InsertHead, first: bytes, body: Body, context: Context) -> None:
         # A connection is taken only when everything is here, so that a slow upload does not keep the others waiting.
-        data = bytearray(first)
-        while more := await body.read(_HOLD_BYTES):
-            data += more
-            if len(data) > _INSERT_MAX_BYTES:
-                raise error(BAD_ARGUMENTS, f"an INSERT of over {_INSERT_MAX_BYTES >> 20} MiB: send it in smaller ones")
-        async with self.engine.statement(context, insert=True) as running:
-            self.stats = running.stats
-            await running.insert(head.sql, head.format, data)
+        with self.engine.upload() as upload:
+            while first:
+                upload.write(first)
+                first = await body.read(_HOLD_BYTES)
+            upload.flush()
+            async with self.engine.statement(context, insert=True) as running:
+                self.stats = running.stats
+                await running.insert(head, Path(upload.name))
 
     async def _query(self, statement: bytes, context: Context) -> bytes:
         asked = shape(statement)

@@ -7,6 +7,8 @@ temporary tables. So every statement gets a fresh one: nothing a request sets ca
 import asyncio
 import fcntl
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +26,7 @@ from chdb import _chdb
 from deploy.local.clickhouse.config import BASELINE_SETTINGS, server_config
 from deploy.local.clickhouse.errors import BAD_ARGUMENTS, ClickHouseError, error, from_engine
 from deploy.local.clickhouse.formats import header_reader
+from deploy.local.clickhouse.sql import InsertHead
 
 T = TypeVar("T")
 
@@ -110,6 +113,7 @@ class Engine:
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix="control")
         self._control: Any = None
         self._lock_file: int | None = None
+        self._uploads = self.path / "uploads"
 
     def open(self) -> None:
         """Lock the folder and start the engine.
@@ -136,6 +140,8 @@ class Engine:
             ) from None
         os.truncate(self._lock_file, 0)
         os.pwrite(self._lock_file, str(os.getpid()).encode(), 0)
+        shutil.rmtree(self._uploads, ignore_errors=True)  # of a process that was killed
+        self._uploads.mkdir()
         config = self.path / "snag-engine.xml"
         config.write_text(server_config(self._max_memory_mb), encoding="utf-8")
         try:
@@ -157,6 +163,10 @@ class Engine:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+    def upload(self) -> "tempfile._TemporaryFileWrapper[bytes]":
+        """A file for the data of one statement, gone when it is closed."""
+        return tempfile.NamedTemporaryFile(dir=self._uploads, prefix="insert-")
 
     def kill_all(self) -> None:
         """Cancel every running statement; returns before they have ended."""
@@ -233,8 +243,11 @@ class Statement:
             self._query(f"USE {quote_name(context.database)}", "Null")
         for table in context.tables:
             self._query(f"CREATE TEMPORARY TABLE {quote_name(table.name)} ({table.structure})", "Null")
-            head = f"INSERT INTO {quote_name(table.name)} FORMAT {table.format}\n"
-            self._query(head.encode() + table.data, "Null")
+            with self._engine.upload() as upload:
+                upload.write(table.data)
+                upload.flush()
+                sql = f"INSERT INTO {quote_name(table.name)}"
+                self._query(_from_file(sql, "", table.format, Path(upload.name)), "Null")
         self._set({**context.settings, **{f"param_{name}": value for name, value in context.params.items()}})
 
     def _set(self, settings: Mapping[str, str]) -> None:
@@ -289,17 +302,20 @@ class Statement:
         for start in range(0, len(result), _SLICE_BYTES):
             yield bytes(view[start : start + _SLICE_BYTES])
 
-    async def insert(self, sql: str, input_format: str, data: bytes | bytearray) -> None:
-        """Run an INSERT with its data; on return the rows are in the table. `sql` ends before FORMAT.
+    async def insert(self, head: InsertHead, data: Path) -> None:
+        """Run an INSERT with the data in the file `data`; on return the rows are in the table.
 
-        Data and statement go as one query: chDB 4.4.0's streaming insert answers well and stores nothing when an error
-        comes after parsing (a violated constraint, too many partitions).
+        The data go through a file: chDB 4.4.0's streaming insert answers well and stores nothing when an error comes
+        after parsing (a violated constraint, too many partitions), and data behind the statement are cut at 256 KiB.
 
         Raises:
             ClickHouseError: no such table, column or format; the data is malformed or cannot be written.
         """
-        statement = b"".join((f"{sql} FORMAT {input_format}\n".encode(), data))
-        done = await self.run(lambda: self._query(statement, "Null"))
+        done = await self.run(lambda: self._query(_from_file(head.sql, head.settings, head.format, data), "Null"))
         self.stats.written_rows = self.stats.read_rows = done.rows_written()
         self.stats.written_bytes = self.stats.read_bytes = done.bytes_written()
         self.stats.result_rows, self.stats.result_bytes = self.stats.written_rows, self.stats.written_bytes
+
+
+def _from_file(sql: str, settings: str, input_format: str, data: Path) -> str:
+    return f"{sql} FROM INFILE {quote(str(data))} COMPRESSION 'none' {settings} FORMAT {input_format}"

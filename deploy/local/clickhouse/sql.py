@@ -41,9 +41,13 @@ class Token:
 
 @dataclass(frozen=True)
 class InsertHead:
-    """The part of an INSERT before its data: `sql` without FORMAT or VALUES, and the data's offset."""
+    """The part of an INSERT before its data: `sql` up to its SETTINGS, FORMAT or VALUES, and the data's offset.
+
+    `settings` is the SETTINGS clause as it stands, or empty.
+    """
 
     sql: str
+    settings: str
     format: str
     data_start: int
 
@@ -73,7 +77,7 @@ def first_words(source: bytes, count: int = 3) -> tuple[str, ...]:
     return tuple(found)
 
 
-def insert_head(source: bytes, *, complete: bool) -> InsertHead | None:
+def insert_head(source: bytes, *, complete: bool) -> InsertHead | None:  # noqa: PLR0912  one branch a clause
     """Where the data of an INSERT begins, or None for any other statement (INSERT ... SELECT included).
 
     `complete` tells that no more bytes follow `source`.
@@ -105,18 +109,24 @@ def insert_head(source: bytes, *, complete: bool) -> InsertHead | None:
     while token is not None and token.text == b".":
         following()
         token = following()
+    settings_start: int | None = None
     while token is not None:
+        if token.depth == 0 and token.text == b"SETTINGS" and settings_start is None:
+            settings_start = token.start
         if token.depth == 0 and token.text == b"FORMAT":
             name = following()
             if name is None:
                 return None
+            head_end = token.start if settings_start is None else settings_start
             return InsertHead(
-                _text(source[: token.start]),
+                _text(source[:head_end]),
+                _text(source[head_end : token.start]),
                 _text(source[name.start : name.end]),
                 _after_format(source, name.end, complete=complete),
             )
         if token.depth == 0 and token.text == b"VALUES":
-            return InsertHead(_text(source[: token.start]), "Values", token.end)
+            head_end = token.start if settings_start is None else settings_start
+            return InsertHead(_text(source[:head_end]), _text(source[head_end : token.start]), "Values", token.end)
         opened = token.text == b"("
         if (token.depth == 0 and token.text in _SELECTING) or (opened and token.depth == 0):
             first = token if not opened else following()
