@@ -100,11 +100,10 @@ def test_two_live_workers_share_the_partitions(tmp_path: Path) -> None:
 
 def test_ctrl_c_during_the_start_stops_what_was_started(tmp_path: Path) -> None:
     stack = RunningStack(tmp_path, {})
-    up = subprocess.Popen(
-        [str(SNAG), "up", "--port", "0"], cwd=tmp_path, env=stack.env, stderr=subprocess.PIPE, start_new_session=True
-    )
-    wait_for(lambda: stack.status()["parts"], 60, "the first part is there")
-    pids = [part["pid"] for part in stack.status()["parts"]]
-    up.send_signal(signal.SIGINT)
-    assert up.wait(90) == 0
+    command = [str(SNAG), "up", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=stack.env, stderr=subprocess.PIPE, start_new_session=True) as up:
+        wait_for(lambda: stack.status()["parts"], 60, "the first part is there")
+        pids = [part["pid"] for part in stack.status()["parts"]]
+        up.send_signal(signal.SIGINT)
+        assert up.wait(90) == 0
     assert not [pid for pid in pids if alive(pid)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,7 +74,7 @@ def numbered(
 ) -> dict[SignalKey, dict[str, Any]]:
     """Rows by their key and a number that tells apart those with the same key, in the order of their content."""
     found: dict[SignalKey, dict[str, Any]] = {}
-    for key, row in sorted(rows, key=lambda entry: (entry[0], sorted((k, str(v)) for k, v in entry[1].items()))):
+    for key, row in sorted(rows, key=lambda entry: (entry[0], json.dumps(entry[1], sort_keys=True))):
         n = 0
         while (*key, n) in found:
             n += 1

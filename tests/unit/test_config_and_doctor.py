@@ -1,0 +1,68 @@
+"""`snag config show` and `snag doctor`: where values come from, what is checked, and that secrets stay secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from schemas.settings import load_settings
+from snag import doctor
+from snag.cli import create_cli
+from snag.cli.config import flatten, resolved
+
+
+def test_the_first_source_that_names_a_value_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "snag.toml").write_text(
+        "[ingest]\nport = 1\nlinger_ms = 2\n[live]\nbuckets = 3\n[writer]\ngroup = 'g'\n"
+    )
+    (tmp_path / ".env").write_text("SNAG_INGEST__PORT=11\nSNAG_INGEST__LINGER_MS=12\n")
+    monkeypatch.setenv("SNAG_INGEST__PORT", "21")
+    found = resolved()
+    assert found["ingest.port"] == ("21", "environment")
+    assert found["ingest.linger_ms"] == ("12.0", ".env")
+    assert found["live.buckets"] == ("3", "snag.toml")
+    assert found["kafka.partitions"] == ("8", "default")
+    assert load_settings(ingest={"port": 31}).ingest.port == 31
+
+
+def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAG_CLICKHOUSE__PASSWORD", "hunter2hunter2")
+    for arguments in (["config", "show"], ["config", "show", "--origin"], ["config", "show", "--json"]):
+        printed = CliRunner().invoke(create_cli(), arguments)
+        assert printed.exit_code == 0
+        assert "hunter2" not in printed.output
+        assert "wk_local" not in printed.output
+        assert "clickhouse.password" in printed.output
+
+
+def test_flatten_names_every_leaf() -> None:
+    assert flatten({"a": {"b": [1, {"c": 2}]}, "d": {}}) == {"a.b.0": 1, "a.b.1.c": 2, "d": {}}
+
+
+def test_missing_java_has_one_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_output", lambda *_: None)
+    assert doctor.java_version().verdict == "fail"
+    assert "install" in doctor.java_version().fix
+    assert doctor.maven().verdict == "fail"
+
+
+def test_an_old_java_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_output", lambda *_: 'openjdk version "11.0.2" 2019-01-15')
+    assert doctor.java_version().found == "version 11"
+    assert doctor.java_version().verdict == "fail"
+
+
+def test_little_memory_is_a_warning_never_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.psutil, "virtual_memory", type("M", (), {"available": 100 << 20}))
+    assert doctor.memory().verdict == "warn"
+
+
+def test_doctor_prints_every_check_as_json() -> None:
+    printed = CliRunner().invoke(create_cli(), ["doctor", "--json"])
+    names = [check["name"] for check in orjson.loads(printed.output)["checks"]]
+    assert names[:3] == ["python", "java", "maven"]
+    assert {"memory", "disk", "data directory", "port kafka"} <= set(names)
