@@ -13,8 +13,13 @@ def configure_logs(part: str) -> None:
 
     Event bodies, query texts and secrets are never log values: log ids, counts, sizes, codes.
     """
+
+    def add_part(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["part"] = part
+        return event
+
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_part,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -40,7 +45,6 @@ def configure_logs(part: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(part=part)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -19,7 +19,7 @@ def main() -> None:
     settings = load_settings()
     metrics = Metrics()
     app, live = create_app(settings, metrics)
-    serve_health(settings.live.health_port, live.not_ready, metrics, live.observe)
+    serve_health(settings.live.health_port, ready=live.not_ready, registry=metrics.registry, observe=live.observe)
     worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
 

@@ -12,9 +12,10 @@ from typing import Final
 from clickhouse_connect.driver.exceptions import Error
 from kafka.errors import KafkaError
 
-from processors.writer.health import clickhouse_answers, serve_health
+from processors.health import serve_health
 from processors.writer.loop import Writer
 from processors.writer.migrate import migrate
+from processors.writer.ping import clickhouse_answers
 from processors.writer.rejection import RejectError
 from schemas.logs import configure_logs, get_logger
 from schemas.metrics import Metrics

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from processors.writer.health import clickhouse_answers, serve_health
+from processors.health import serve_health
+from processors.writer.ping import clickhouse_answers
 from schemas.metrics import Metrics
 from tests.support.ports import free_port
 
