@@ -26,6 +26,7 @@ FUNNELS = [tomllib.loads((Path(str(schemas.__path__[0])) / "funnels" / "checkout
 TOPICS = ("clickstream", "errors", "checkouts")
 DERIVED = ("sessions", "funnels", "signals", "error_rates")
 DAY_MS = 86_400_000
+LINGER_MS = 5
 SETTLE_MS = 20_000  # longer than any pause between two emissions of a visitor
 
 KEYS = FINAL_KEYS | {"friction_signals": ("site", "signal", "ts", "visitor_id", "signal_id")}
@@ -37,11 +38,12 @@ Log = list[tuple[str, bytes]]
 
 
 def records_of(events: Iterable[Event], random: Random) -> Records:
-    """The events' records by topic: micro-batches of one to three, in the order given."""
+    """The events' records by topic, in the order given: micro-batches of up to three, received within the linger."""
     topics: Records = {topic: [] for topic in TOPICS}
     for event in events:
         records = topics[TOPIC[event["kind"]]]
-        if records and len(records[-1]) < random.randint(1, 3):
+        together = records and abs(received(records[-1]) - received([event])) <= LINGER_MS
+        if together and len(records[-1]) < random.randint(1, 3):
             records[-1].append(event)
         else:
             records.append([event])
@@ -168,8 +170,11 @@ def differences(log: Log, events: Sequence[Event], frontier: int) -> list[str]:
 
 def disagreements(one: Log, other: Log) -> list[str]:
     """How the final rows of two runs differ, versions aside."""
-    expected, got = content(one), content(other)
-    return [f"{topic} {told}" for topic in DERIVED for told in oracle.diff(expected[topic], got[topic])]
+    a, b = content(one), content(other)
+    told = [f"{topic} {told}" for topic in DERIVED for told in oracle.diff(a[topic], b[topic])]
+    return told + [
+        f"{topic}, seen from the other: {told}" for topic in DERIVED for told in oracle.diff(b[topic], a[topic])
+    ]
 
 
 def falls(log: Log) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,13 @@ from tests.property.test_domain_harness import (
 
 seeds = st.integers(0, 2**32)
 ends = st.sampled_from((50_000, 1_800_000, 2 * DAY_MS))
+
+
+RATES_LET_GO = pytest.mark.xfail(
+    strict=False,
+    reason="known defect: a minute's counts let go in one bucket while another bucket still gets facts of that minute "
+    "leave error_rates short by those; sessions, attempts and signals are right",
+)
 
 
 class Worker:
@@ -136,11 +144,12 @@ class Worker:
         )
 
 
-def run(events: list[Event], seed: int, end: int, crashes: int, interval_ms: int) -> Worker:
+def run(events: list[Event], seed: int, end: int, *, crashes: int, interval_ms: int, replayed: bool = False) -> Worker:
     random = Random(seed)
 
     async def main() -> Worker:
         worker = Worker(records_of(events, random), random, interval_ms)
+        worker.now = end - DAY_MS if replayed else 0
         await worker.run(end, crashes)
         return worker
 
@@ -150,12 +159,29 @@ def run(events: list[Event], seed: int, end: int, crashes: int, interval_ms: int
 @settings(max_examples=150, deadline=None)
 @given(streams(), seeds, ends, st.integers(1, 4), st.sampled_from((0, 2000, 10_000)))
 def test_crashes_change_nothing(events: list[Event], seed: int, after_ms: int, crashes: int, interval_ms: int) -> None:
-    worker = run(events, seed, end_of(events, after_ms), crashes, interval_ms)
+    worker = run(events, seed, end_of(events, after_ms), crashes=crashes, interval_ms=interval_ms)
     assert differences(worker.kafka, events, worker.owned.state.frontier) == []
 
 
 @settings(max_examples=80, deadline=None)
 @given(streams(), seeds, st.integers(0, 3), st.sampled_from((0, 2000)))
 def test_versions_never_fall_within_one_life(events: list[Event], seed: int, crashes: int, interval_ms: int) -> None:
-    worker = run(events, seed, end_of(events, 1_800_000), crashes, interval_ms)
+    worker = run(events, seed, end_of(events, 1_800_000), crashes=crashes, interval_ms=interval_ms)
     assert [told for life in worker.lives for told in falls(life)] == []
+
+
+@RATES_LET_GO
+@settings(max_examples=80, deadline=None)
+@given(streams(days=True), seeds, st.integers(1, 3), st.sampled_from((0, 2000)))
+def test_crashes_in_long_lives_change_nothing(events: list[Event], seed: int, crashes: int, interval_ms: int) -> None:
+    worker = run(events, seed, end_of(events, 3 * DAY_MS), crashes=crashes, interval_ms=interval_ms)
+    assert differences(worker.kafka, events, worker.owned.state.frontier) == []
+
+
+@RATES_LET_GO
+@settings(max_examples=80, deadline=None)
+@given(streams(days=True, repeats=False), seeds, st.integers(0, 3), st.sampled_from((0, 2000)))
+def test_crashes_in_a_replay_change_nothing(events: list[Event], seed: int, crashes: int, interval_ms: int) -> None:
+    end = end_of(events, 9 * DAY_MS)
+    worker = run(events, seed, end, crashes=crashes, interval_ms=interval_ms, replayed=True)
+    assert differences(worker.kafka, events, worker.owned.state.frontier) == []

@@ -31,9 +31,19 @@ def test_help_names_every_data_command() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("send", "-"), ("sql", "SELECT 1"), ("simulate", "--visitors", "1"), ("funnel", "show", "checkout")],
+    [
+        ("send", "-"),
+        ("sql", "SELECT 1"),
+        ("simulate", "--visitors", "20"),
+        ("funnel", "show", "checkout"),
+    ],
 )
-def test_without_a_stack_it_says_how_to_start_one(arguments: tuple[str, ...]) -> None:
+def test_without_a_stack_it_says_how_to_start_one(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNAG_LOCAL__DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SNAG_INGEST__PORT", str(free_port()))
+    monkeypatch.setenv("SNAG_CLICKHOUSE__URL", f"http://127.0.0.1:{free_port()}")
     done = snag(*arguments, stdin='{"type":"page_view"}\n')
     assert done.exit_code == 3
     assert done.stderr.strip().endswith("Start it with: snag up")

@@ -1,0 +1,65 @@
+"""Old facts are let go, and nobody can tell from the rows: visits weeks apart, lateness of a day."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.oracle.streams import Event, streams
+from tests.property.test_domain_harness import (
+    DAY_MS,
+    SETTLE_MS,
+    Log,
+    Reader,
+    differences,
+    end_of,
+    falls,
+    records_of,
+)
+
+seeds = st.integers(0, 2**32)
+KEPT_MS = DAY_MS + 1_800_000  # lateness after the idle time that ends a session
+ends = st.sampled_from((1_800_000, KEPT_MS, 3 * DAY_MS))
+
+
+@settings(max_examples=150, deadline=None)
+@given(streams(days=True), seeds, ends)
+def test_rows_of_long_lives_equal_the_oracle(events: list[Event], seed: int, after_ms: int) -> None:
+    random, log = Random(seed), Log()
+    reader = Reader(records_of(events, random), log)
+    reader.live(random)
+    reader.settle(end_of(events, after_ms))
+    assert differences(log, events, reader.state.frontier) == []
+    assert falls(log) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(streams(days=True, repeats=False), seeds)
+def test_a_replay_of_long_lives_equals_the_oracle(events: list[Event], seed: int) -> None:
+    random, log = Random(seed), Log()
+    reader = Reader(records_of(events, random), log)
+    reader.replay(random, end_of(events, 7 * DAY_MS))
+    reader.settle(end_of(events, 9 * DAY_MS))
+    assert differences(log, events, reader.state.frontier) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(streams(days=True), seeds, st.booleans())
+def test_nothing_is_left_of_visitors_who_went(events: list[Event], seed: int, dumped: bool) -> None:
+    random = Random(seed)
+    reader = Reader(records_of(events, random), [])
+    reader.live(random)
+    if dumped:
+        for index in range(len(reader.state.buckets)):
+            reader.state.dump(index, {topic: n - 1 for topic, n in reader.wanted.items()})
+    end = end_of(events, KEPT_MS + 1)
+    reader.settle(end)
+    assert reader.state.visitors() == 0
+    applied = {topic: n - 1 for topic, n in reader.wanted.items()}
+    for index, bucket in enumerate(reader.state.buckets):
+        reader.state.dump(index, applied)
+        assert (bucket.due, len(bucket.minutes), bucket.cohorts, bucket.loose, bucket.unsaid) == ({}, 0, {}, {}, [])
+    reader.tick(end + 2 * SETTLE_MS)
+    assert reader.tick(end + 3 * SETTLE_MS).rows == {}
