@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from ingest.adapters.adapter import Served
+from ingest.adapters.registry import SERVED
 from ingest.batcher import Batcher
 from ingest.budget import Budget
 from ingest.events_route import EventsRoute
@@ -13,19 +15,29 @@ from ingest.intake import Intake
 from ingest.kafka_sink import KafkaSink
 from ingest.keys import WriteKeys
 from ingest.refusal import RequestError
+from ingest.routing import RouteTable, served_at
 from ingest.status_routes import StatusRoutes
 from schemas.metrics import Metrics
+from schemas.routes import ROUTES
 from schemas.settings import Settings
 
 STATUS_ROUTES: Final = {"/health": "health", "/ready": "ready", "/metrics": "metrics"}
-EVENTS_PATH: Final = "/v1/events"
 CLOSE_TIMEOUT_S: Final = 5.0  # for what the producer holds when the server stops; nothing of it was answered 200
 
 
 class App:
     """Routes requests; starts and stops the Kafka sink with the server (ASGI lifespan)."""
 
-    def __init__(self, *, events: EventsRoute, status: StatusRoutes, batcher: Batcher, sink: KafkaSink) -> None:
+    def __init__(
+        self,
+        routes: RouteTable[Served],
+        *,
+        events: EventsRoute,
+        status: StatusRoutes,
+        batcher: Batcher,
+        sink: KafkaSink,
+    ) -> None:
+        self._routes = routes
         self._events = events
         self._status = status
         self._batcher = batcher
@@ -35,8 +47,8 @@ class App:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
             path = scope["path"]
-            if path == EVENTS_PATH:
-                await self._events(scope, receive, send)
+            if (found := self._routes.find(path)) is not None:
+                await self._events(*found, scope, receive, send)
             elif path in STATUS_ROUTES:
                 await self._status(STATUS_ROUTES[path], scope, receive, send)
             else:
@@ -78,4 +90,8 @@ def create_app(settings: Settings) -> App:
         budget=budget,
         metrics=metrics,
     )
-    return App(events=events, status=StatusRoutes(sink, batcher, metrics), batcher=batcher, sink=sink)
+    moved = settings.ingest.paths
+    routes = RouteTable(
+        (place, served) for served in SERVED for path in ROUTES[served.name].paths for place in served_at(path, moved)
+    )
+    return App(routes, events=events, status=StatusRoutes(sink, batcher, metrics), batcher=batcher, sink=sink)

@@ -50,12 +50,16 @@ _members: Final = msgspec.json.Decoder(_Members)
 class Submission(msgspec.Struct, frozen=True):
     """What one request brings: its events in order, the client's clock, and the bytes of any event on demand.
 
-    Whatever the wire format, a route makes one of these and hands it to `intake.Intake`.
+    Whatever the wire format, an adapter makes one of these, and the route hands it to `intake.Intake`. `write_key` is
+    the key of a format that carries it in the body. `server_side`: a server speaks for its visitors, so that the
+    request's own address and user agent say nothing about them (an event's `ip` and `user_agent` may).
     """
 
     items: Sequence[Item]
     originals: Callable[[], Sequence[bytes]]
     sent_at: datetime | None = None
+    write_key: bytes = b""
+    server_side: bool = False
 
 
 def decode_native(body: bytes, *, ndjson: bool, max_events: int) -> Submission:

@@ -1,17 +1,17 @@
-"""`POST /v1/events`: the native route, on the hot path."""
+"""The one way of a request through the collector, whatever its wire format: on the hot path."""
 
 from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-import msgspec
-
+from ingest.adapters.adapter import Adapter, Answer, Page, Request, Served, problem
 from ingest.batcher import AckError
 from ingest.budget import Budget
-from ingest.decode import decode_native
+from ingest.decode import Submission
 from ingest.http import (
     RETRY_AFTER_S,
     DisconnectedError,
@@ -24,7 +24,6 @@ from ingest.http import (
     preflight,
     read_body,
     respond,
-    respond_problem,
 )
 from ingest.inflate import inflate
 from ingest.intake import Intake, Receipt, now
@@ -33,16 +32,12 @@ from ingest.keys import WriteKeys
 from ingest.refusal import RequestError
 from schemas.logs import get_logger
 from schemas.metrics import Metrics
-from schemas.openapi import Verdicts
+from schemas.routes import ROUTES
 from schemas.settings import IngestSettings
 
 _log = get_logger(__name__)
 
-ROUTE: Final = "events"
-_METHODS: Final = b"POST, OPTIONS"
-_ALL_ACCEPTED: Final = [
-    msgspec.json.encode(Verdicts(accepted=count, rejected=[])) for count in range(101)
-]  # the answers to most requests
+_METHODS: Final = {name: ", ".join((*route.methods, "OPTIONS")).encode() for name, route in ROUTES.items()}
 
 
 class EventsRoute:
@@ -63,55 +58,73 @@ class EventsRoute:
         self._intake = intake
         self._sink = sink
         self._budget = budget
-        self._count = functools.cache(metrics.counter)  # labels are known sites, kinds, codes and statuses: few
-        self._seconds = metrics.histogram("snag_ingest_request_seconds", ROUTE)
+        # Labels are known routes, sites, kinds, codes and statuses: few.
+        self._count = functools.cache(metrics.counter)
+        self._seconds = functools.cache(functools.partial(metrics.histogram, "snag_ingest_request_seconds"))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(
+        self, served: Served, parameters: Mapping[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve one request by `served`; `parameters` are those of its path's pattern."""
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
         extra = cors(origin) if origin else []
+        name = served.name
+        method = scope["method"]
+        request = Request(
+            method=method,
+            path=scope["path"],
+            query=scope["query_string"],
+            headers=headers,
+            received_at=now(),
+            max_body_bytes=self._settings.max_body_bytes,
+            max_events=self._settings.max_batch_events,
+            parameters=parameters,
+        )
         status = 200
         try:
-            if scope["method"] == "OPTIONS":
+            if method == "OPTIONS":
                 status = 204
-                extra += preflight(headers.get(b"access-control-request-headers", b""), _METHODS)
+                extra += preflight(headers.get(b"access-control-request-headers", b""), _METHODS[name])
                 await respond(send, status, b"", headers=extra)
-            elif scope["method"] != "POST":
-                extra.append((b"allow", _METHODS))
-                raise RequestError("method_not_allowed", scope["method"])
+                return
+            if method not in ROUTES[name].methods:
+                extra.append((b"allow", _METHODS[name]))
+                raise RequestError("method_not_allowed", method)
+            if isinstance(served, Adapter):
+                answer = await self._take(served, request, receive)
             else:
-                await self._post(scope, headers, receive, send, extra)
+                answer = await self._show(served, request, receive)
+            status = answer.status
+            await _send(send, answer, extra)
         except DisconnectedError:
             status = 499  # nobody reads it; the metric counts it, as nginx does
         except RequestError as error:
-            status = error.status
-            await respond_problem(send, error, extra)
+            status = await self._refuse(served, request, error, send, extra)
         except Exception:
-            status = 500
-            _log.exception("a request failed")
-            await respond_problem(send, RequestError("internal_error"), extra)
+            _log.exception("a request failed", route=name)
+            status = await self._refuse(served, request, RequestError("internal_error"), send, extra)
         finally:
-            self._count("snag_ingest_requests_total", ROUTE, str(status)).inc()
+            self._count("snag_ingest_requests_total", name, str(status)).inc()
 
-    async def _post(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, extra: Headers
-    ) -> None:
-        get = headers.get
-        site = self._keys.site(get(b"authorization", b""), get(b"x-write-key", b""), scope["query_string"])
-        if site is None:
+    async def _take(self, adapter: Adapter, request: Request, receive: Receive) -> Answer:
+        """Take a request's events; returns the answer when they are durable."""
+        key = adapter.key(request)
+        site = self._keys.site(key) if key else None
+        if site is None and (key or not adapter.key_in_body):
             raise RequestError("unauthorized")
         if not self._sink.up:
             raise self._kafka_down(self._sink.reason)
-        body = await read_body(receive, get(b"content-length"), self._budget, self._settings.max_body_bytes)
+        body = await self._body(request, receive)
         started = time.perf_counter()
         received_at = now()
         try:
-            receipt = self._take(site, body, headers, received_at)
+            site, submission, receipt = self._submit(adapter, request, site, body, received_at)
         except RequestError as error:
-            self._count("snag_ingest_events_rejected_total", site, error.code).inc()
-            if error.unreadable is not None:
-                await self._keep(site, error, error.unreadable, received_at)
+            if site is not None:
+                self._count("snag_ingest_events_rejected_total", adapter.name, site, error.code).inc()
+                if error.unreadable is not None:
+                    await self._keep(site, error, error.unreadable, received_at)
             raise
         finally:
             self._budget.give(len(body))
@@ -121,25 +134,51 @@ class EventsRoute:
         except AckError as error:
             raise self._kafka_down(str(error)) from error
         for kind, count in receipt.accepted.items():
-            self._count("snag_ingest_events_accepted_total", site, kind).inc(count)
+            self._count("snag_ingest_events_accepted_total", adapter.name, site, kind).inc(count)
         for rejected in receipt.verdicts.rejected:
-            self._count("snag_ingest_events_rejected_total", site, rejected.code).inc()
-        verdicts = receipt.verdicts
-        if verdicts.rejected or verdicts.accepted >= len(_ALL_ACCEPTED):
-            answer = msgspec.json.encode(verdicts)
-        else:
-            answer = _ALL_ACCEPTED[verdicts.accepted]
-        await respond(send, 200, answer, headers=extra)
-        self._seconds.observe(time.perf_counter() - started)
+            self._count("snag_ingest_events_rejected_total", adapter.name, site, rejected.code).inc()
+        answer = adapter.answer(request, submission, receipt.verdicts)
+        self._seconds(adapter.name).observe(time.perf_counter() - started)
+        return answer
 
-    def _take(self, site: str, body: bytes, headers: dict[bytes, bytes], received_at: datetime) -> Receipt:
-        settings = self._settings
-        plain = inflate(body, headers.get(b"content-encoding", b""), settings.max_body_bytes)
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        """The body as it came; its bytes are taken from the budget. A GET has none."""
+        if request.method != "POST":
+            return b""
+        return await read_body(receive, request.headers.get(b"content-length"), self._budget, request.max_body_bytes)
+
+    def _inflated(self, request: Request, body: bytes, received_at: datetime) -> Request:
+        plain = inflate(body, request.header(b"content-encoding"), request.max_body_bytes)
         if plain is not body and self._budget.used_bytes + len(plain) > self._budget.limit_bytes:
             raise overloaded(self._budget)
-        ndjson = b"ndjson" in headers.get(b"content-type", b"")
-        submission = decode_native(plain, ndjson=ndjson, max_events=settings.max_batch_events)
-        return self._intake.submit(site, submission, received_at)
+        return Request(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            received_at=received_at,
+            max_body_bytes=request.max_body_bytes,
+            max_events=request.max_events,
+            parameters=request.parameters,
+            body=plain,
+        )
+
+    def _submit(
+        self, adapter: Adapter, request: Request, site: str | None, body: bytes, received_at: datetime
+    ) -> tuple[str, Submission, Receipt]:
+        submission = adapter.read(self._inflated(request, body, received_at))
+        if site is None and (site := self._keys.site(submission.write_key)) is None:
+            raise RequestError("unauthorized")
+        return site, submission, self._intake.submit(site, submission, received_at)
+
+    async def _show(self, page: Page, request: Request, receive: Receive) -> Answer:
+        """Answer a side request."""
+        body = await self._body(request, receive)
+        try:
+            inflated = self._inflated(request, body, request.received_at) if body else request
+            return page.serve(inflated, lambda key: self._keys.site(key) is not None)
+        finally:
+            self._budget.give(len(body))
 
     async def _keep(self, site: str, error: RequestError, body: bytes, received_at: datetime) -> None:
         """Put an unreadable `body` into the `rejected` topic; it was not refused for good until it is there."""
@@ -148,5 +187,19 @@ class EventsRoute:
         except AckError as lost:
             raise self._kafka_down(str(lost)) from lost
 
+    async def _refuse(self, served: Served, request: Request, error: RequestError, send: Send, extra: Headers) -> int:
+        """Answer a refused request in the client's own shape; returns the status."""
+        refuse = served.refuse if isinstance(served, Adapter) else problem
+        answer = refuse(request, error)
+        if error.retry_after_s is not None:
+            extra.append((b"retry-after", b"%d" % error.retry_after_s))
+        await _send(send, answer, extra)
+        return answer.status
+
     def _kafka_down(self, reason: str) -> RequestError:
         return RequestError("kafka_down", reason, retry_after_s=RETRY_AFTER_S)
+
+
+async def _send(send: Send, answer: Answer, extra: Headers) -> None:
+    headers = [*answer.headers, *extra] if answer.headers else extra
+    await respond(send, answer.status, answer.body, content_type=answer.content_type, headers=headers)

@@ -19,6 +19,7 @@ ALIASES: Final[dict[str, str]] = {
     "userId": "user_id",
     "sentAt": "sent_at",
     "isBot": "is_bot",
+    "userAgent": "user_agent",
     "properties": "props",
 }
 """Other names of a field. The field's own name wins, then the first alias that is there."""
@@ -148,8 +149,8 @@ _READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "session_id": _id,
     "visitor_id": _id,
     "user_id": _id,
-    **dict.fromkeys(("url", "path", "page", "referrer", "title", "element", "message"), _text),
-    **dict.fromkeys(("device", "browser", "os", "country", "release"), _label),
+    **dict.fromkeys(("url", "path", "page", "referrer", "title", "element", "user_agent", "message"), _text),
+    **dict.fromkeys(("device", "browser", "os", "country", "release", "ip"), _label),
     "x": _number,
     "y": _number,
     "is_bot": _flag,

@@ -49,8 +49,8 @@ class Metric:
 
 METRICS: Final[dict[MetricName, Metric]] = {
     "snag_ingest_requests_total": Metric(Counter, "HTTP requests answered.", ("route", "status")),
-    "snag_ingest_events_accepted_total": Metric(Counter, "Events acknowledged by Kafka.", ("site", "kind")),
-    "snag_ingest_events_rejected_total": Metric(Counter, "Events refused.", ("site", "code")),
+    "snag_ingest_events_accepted_total": Metric(Counter, "Events acknowledged by Kafka.", ("route", "site", "kind")),
+    "snag_ingest_events_rejected_total": Metric(Counter, "Events refused.", ("route", "site", "code")),
     "snag_ingest_request_seconds": Metric(Histogram, "Time from the request's last byte to the answer.", ("route",)),
     "snag_ingest_in_flight_bytes": Metric(Gauge, "Bytes handed to the producer and not yet acknowledged."),
     "snag_ingest_kafka_up": Metric(Gauge, "1 while Kafka acknowledges."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 
 from schemas.event import ID_MAX_CHARS, TEXT_MAX_CHARS, Kind
+from schemas.routes import ROUTES, Method, RouteName
 from schemas.topics import JSON, NDJSON
 
 Moment = datetime | int | float | None
@@ -47,6 +49,8 @@ class IncomingEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     country: _Label | None = None
     release: _Label | None = None
     is_bot: bool | None = None
+    user_agent: _Text | None = None
+    ip: _Label | None = None
     message: _Text | None = None
     props: dict[str, Any] | None = None
 
@@ -115,7 +119,8 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
     "unauthorized": RequestRefusal(
         401,
         "The write key is missing or belongs to no site.",
-        "Send a key of the `sites` setting as `Authorization: Basic base64(KEY:)`, `X-Write-Key` or `?writeKey=`.",
+        "Send a key of the `sites` setting as `Authorization: Basic base64(KEY:)`, `Authorization: Bearer KEY`, "
+        "`X-Write-Key: KEY` or `?writeKey=KEY`.",
     ),
     "not_found": RequestRefusal(404, "No such route.", "Send events to POST /v1/events."),
     "method_not_allowed": RequestRefusal(405, "This route does not take this method.", "Use the method in `Allow`."),
@@ -180,6 +185,7 @@ PATH: Final = Path(__file__).with_name("openapi.json")
 _KEY_SCHEMES: Final[dict[str, dict[str, str]]] = {
     "basic": {"type": "http", "scheme": "basic", "description": "The write key as user name, no password."},
     "header": {"type": "apiKey", "in": "header", "name": "X-Write-Key"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The write key as token."},
     "query": {"type": "apiKey", "in": "query", "name": "writeKey"},
 }
 
@@ -214,11 +220,12 @@ def document() -> dict[str, Any]:
     }
     post = {
         "operationId": "postEvents",
-        "summary": "Send events",
+        "summary": ROUTES["events"].summary,
         "security": [{name: []} for name in _KEY_SCHEMES],
         "requestBody": body,
         "responses": dict(sorted(answers.items())),
     }
+    others = {status: answer for status, answer in answers.items() if status != "200"}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -229,6 +236,12 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {
             "/v1/events": {"post": post},
+            **{
+                path: {method.lower(): _foreign(name, path, method, others) for method in route.methods}
+                for name, route in ROUTES.items()
+                if name != "events"
+                for path in route.paths
+            },
             "/health": {"get": _status("getHealth", "Whether the process runs", JSON, "200")},
             "/ready": {"get": _status("getReady", "Whether events are taken now", JSON, "200", "503")},
             "/metrics": {"get": _status("getMetrics", "Prometheus metrics", "text/plain", "200")},
@@ -239,6 +252,21 @@ def document() -> dict[str, Any]:
 
 def _json_content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {JSON: {"schema": schema}}}
+
+
+def _foreign(name: RouteName, path: str, method: Method, refusals: dict[str, Any]) -> dict[str, Any]:
+    """A route whose wire format is another product's: its own documentation describes bodies and answers."""
+    route = ROUTES[name]
+    names = re.findall(r"{(\w+)}", path)
+    return {
+        "operationId": re.sub(r"\W+", "_", f"{method.lower()}_{name}_{path}").strip("_"),
+        "summary": route.summary,
+        "tags": [name],
+        "security": [{}, *({scheme: []} for scheme in _KEY_SCHEMES)],  # {}: the key may be in the body or the path
+        "parameters": [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names],
+        **({"requestBody": {"description": route.body, "content": {"*/*": {}}}} if method == "POST" else {}),
+        "responses": dict(sorted({**refusals, "200": {"description": "Done, in the client's own shape."}}.items())),
+    }
 
 
 def _status(operation: str, summary: str, content_type: str, *statuses: str) -> dict[str, Any]:

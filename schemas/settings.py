@@ -44,7 +44,12 @@ class ClickHouseSettings(_Section):
 
 
 class IngestSettings(_Section):
-    """The collector: where it listens, and the limits of what it takes."""
+    """The collector: where it listens, and the limits of what it takes.
+
+    `paths` moves routes away from what ad blockers look for. By a route's path, all places where it is served instead:
+    {"/v1/batch": ["/v1/batch", "/parcel"]}. A name ending in `*` stands for all paths that begin so, and the `*` in its
+    places for the rest: {"/*": ["/*", "/shop-data/*"]}.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -56,6 +61,7 @@ class IngestSettings(_Section):
     max_in_flight_bytes: Annotated[int, Field(ge=_MIB)] = 64 * _MIB
     future_tolerance_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
     ack_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    paths: dict[str, tuple[str, ...]] = {}
 
 
 class WriterSettings(_Section):

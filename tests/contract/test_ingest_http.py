@@ -248,19 +248,18 @@ def basic(key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
 
 
-def test_a_key_may_come_in_three_ways(collector: CollectorProcess) -> None:
+def test_a_key_may_come_in_four_ways(collector: CollectorProcess) -> None:
     event = b'{"type":"click"}'
     for path, headers in [
         ("/v1/events", basic("wk_local")),
+        ("/v1/events", {"Authorization": "Bearer wk_local"}),
         ("/v1/events", {"X-Write-Key": "wk_local"}),
         ("/v1/events?writeKey=wk_local", {}),
     ]:
         assert collector.request("POST", path, event, headers).status == 200
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, basic("wrong"), {"X-Write-Key": "wrong"}, {"Authorization": "Bearer wk_local"}]
-)
+@pytest.mark.parametrize("headers", [{}, basic("wrong"), {"X-Write-Key": "wrong"}, {"Authorization": "Bearer wrong"}])
 def test_a_wrong_or_missing_key_is_401_and_the_answer_names_the_fix(
     collector: CollectorProcess, headers: dict[str, str]
 ) -> None:
@@ -334,8 +333,8 @@ def test_other_routes_and_methods(collector: CollectorProcess) -> None:
 
 
 def test_metrics_count_what_happened(collector: CollectorProcess) -> None:
-    accepted = 'snag_ingest_events_accepted_total{kind="error",site="shop"}'
-    rejected = 'snag_ingest_events_rejected_total{code="missing_type",site="shop"}'
+    accepted = 'snag_ingest_events_accepted_total{kind="error",route="events",site="shop"}'
+    rejected = 'snag_ingest_events_rejected_total{code="missing_type",route="events",site="shop"}'
     requests = 'snag_ingest_requests_total{route="events",status="200"}'
     before = [collector.metric(sample) for sample in (accepted, rejected, requests)]
     collector.post([{"type": "crash"}, {}, {"type": "js_error"}])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import zlib
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from ingest import http
 from ingest.budget import Budget
 from ingest.http import DisconnectedError, Message, Receive, read_body
 from ingest.inflate import inflate
-from ingest.keys import WriteKeys
 from ingest.paths import path_of
 from ingest.refusal import RequestError
 
@@ -40,34 +38,6 @@ LIMIT = 1000
 )
 def test_the_path_of_a_url(url: str, path: str) -> None:
     assert path_of(url) == path
-
-
-def basic(user: str) -> bytes:
-    return b"Basic " + base64.b64encode(user.encode())
-
-
-@pytest.mark.parametrize(
-    ("authorization", "x_write_key", "query", "site"),
-    [
-        (basic("k1:"), b"", b"", "one"),
-        (basic("k2"), b"", b"", "two"),
-        (basic("k1:password"), b"", b"", "one"),
-        (b"basic  " + base64.b64encode(b"k1:"), b"", b"", "one"),
-        (b"", b" k1 ", b"", "one"),
-        (b"", b"", b"writeKey=k2", "two"),
-        (b"", b"", b"a=b&writeKey=k%31&c=d", "one"),
-        (basic("wrong:"), b"k1", b"writeKey=k1", None),
-        (b"Bearer k1", b"", b"", None),
-        (b"Basic !!!", b"", b"", None),
-        (b"Basic", b"", b"", None),
-        (b"", b"wrong", b"", None),
-        (b"", b"", b"writeKey=", None),
-        (b"", b"", b"writekey=k1", None),
-        (b"", b"", b"", None),
-    ],
-)
-def test_the_site_of_a_key(authorization: bytes, x_write_key: bytes, query: bytes, site: str | None) -> None:
-    assert WriteKeys({"k1": "one", "k2": "two"}).site(authorization, x_write_key, query) == site
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""Our own format: `POST /v1/events`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from ingest.adapters.adapter import Adapter, Answer, Request
+from ingest.decode import Submission, decode_native
+from schemas.openapi import Verdicts
+
+_ALL_ACCEPTED: Final = [
+    Answer(body=msgspec.json.encode(Verdicts(accepted=count, rejected=[]))) for count in range(101)
+]  # the answers to most requests
+
+
+def _read(request: Request) -> Submission:
+    ndjson = b"ndjson" in request.header(b"content-type")
+    return decode_native(request.body, ndjson=ndjson, max_events=request.max_events)
+
+
+def verdicts_answer(_request: Request, _submission: Submission, verdicts: Verdicts) -> Answer:
+    """The verdicts as they are."""
+    if verdicts.rejected or verdicts.accepted >= len(_ALL_ACCEPTED):
+        return Answer(body=msgspec.json.encode(verdicts))
+    return _ALL_ACCEPTED[verdicts.accepted]
+
+
+NATIVE: Final = Adapter(name="events", read=_read, answer=verdicts_answer)

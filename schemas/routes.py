@@ -1,0 +1,30 @@
+"""The collector's routes that clients speak to: one table for the code, the OpenAPI document and the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+RouteName = Literal["events"]
+
+Method = Literal["GET", "POST"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One wire format, or one side request of a client.
+
+    `paths`: where it is served unless the setting `ingest.paths` says otherwise. A part in braces matches any one
+    segment. A trailing slash makes no difference. `body`: what a POST carries, in a few words.
+    """
+
+    summary: str
+    paths: tuple[str, ...]
+    methods: tuple[Method, ...] = ("POST",)
+    body: str = ""
+
+
+ROUTES: Final[dict[RouteName, Route]] = {
+    "events": Route("Send events", ("/v1/events",), body="One event, an array of events, a batch, or lines of events."),
+}
+"""Route by name; the name is its label in metrics."""
