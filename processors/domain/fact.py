@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from processors.domain.props import Properties, PropertyReader, number_of
 from schemas.event import Kind, to_ms
 
 _KIND_CODE: Final[dict[Kind, int]] = {"clickstream": 0, "error": 1, "checkout": 2}
@@ -14,7 +15,7 @@ CLICKSTREAM, ERROR, CHECKOUT = 0, 1, 2
 
 
 class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One event as the rules see it. Times are Unix ms; `numbers` are the numeric properties of a checkout event."""
+    """One event as the rules see it. Times are Unix ms; `props` are the properties that some rule reads."""
 
     event_id: str
     ts: int
@@ -38,7 +39,11 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     release: str = ""
     user_id: str = ""
     is_bot: bool = False
-    numbers: dict[str, float] | None = None
+    props: Properties | None = None
+
+    def number(self, name: str) -> float | None:
+        """The property `name` if it is or spells a finite number."""
+        return None if self.props is None else number_of(self.props.get(name))
 
     @property
     def order(self) -> tuple[int, str]:
@@ -77,7 +82,6 @@ class Line(msgspec.Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(Line)
-_props_decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def decode_lines(value: bytes) -> tuple[list[Line], int]:
@@ -101,14 +105,13 @@ def _decode_one_by_one(value: bytes) -> tuple[list[Line], int]:
     return lines, bad
 
 
-def to_fact(line: Line) -> Fact:
-    """The fact in an event line."""
-    kind = _KIND_CODE[line.kind]
+def to_fact(line: Line, reader: PropertyReader) -> Fact:
+    """The fact in an event line, with the properties that `reader` wants."""
     return Fact(
         line.event_id,
         to_ms(line.ts),
         to_ms(line.received_at),
-        kind,
+        _KIND_CODE[line.kind],
         line.type,
         line.session_id,
         line.page or line.path,
@@ -127,18 +130,5 @@ def to_fact(line: Line) -> Fact:
         line.release,
         line.user_id,
         line.is_bot,
-        _numbers(line.props) if kind == CHECKOUT else None,
+        reader.read(line.type, line.props),
     )
-
-
-def _numbers(props: msgspec.Raw) -> dict[str, float] | None:
-    found: dict[str, float] = {}
-    for name, value in _props_decoder.decode(props).items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[name] = float(value)
-        elif isinstance(value, str):
-            try:
-                found[name] = float(value)
-            except ValueError:
-                continue
-    return found or None

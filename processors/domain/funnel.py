@@ -101,8 +101,8 @@ def find_attempts(visitor: str, facts: Sequence[Fact], funnel: Funnel, rules: Ab
                 current.paused, current.left_at = True, None
             current.last_seen = fact.ts
             current.quiet_received = max(current.quiet_received, fact.received)
-        if fact.numbers and funnel.value in fact.numbers:
-            current.value = fact.numbers[funnel.value]
+        if (value := fact.number(funnel.value)) is not None:
+            current.value = value
     return attempts
 
 

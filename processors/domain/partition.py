@@ -82,12 +82,13 @@ class Partition:
         restored = offset <= self._ahead.get(topic, -1)
         doubtful = offset < self.doubt_until.get(topic, 0)
         newest = self.received.get(topic, 0)
+        reader = self.rules.reader
         for line in lines:
             who = line.visitor_id or line.session_id
             key = visitor_key(line.site, line.visitor_id, line.session_id) if who else line.event_id
             index = (zlib.crc32(key.encode()) >> 16) % n  # the low bits chose the partition
             bucket = buckets[index]
-            fact = to_fact(line)
+            fact = to_fact(line, reader)
             newest = max(newest, fact.received)
             if restored and offset <= bucket.offsets.get(topic, -1):
                 continue

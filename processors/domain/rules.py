@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from processors.domain.friction import FRICTION_PROPERTIES
 from processors.domain.funnel import AbandonRules
-from processors.domain.session import SessionRules
+from processors.domain.props import PropertyReader
+from processors.domain.session import SESSION_PROPERTIES, SessionRules
 from schemas.funnel import Funnel
 from schemas.rules import FRICTION_RULES, FrictionRule
 
@@ -21,6 +24,17 @@ class Rules:
     friction: Mapping[str, FrictionRule] = field(default_factory=lambda: FRICTION_RULES)
     lateness_ms: int = 86_400_000
     emit_interval_ms: int = 3_000
+
+    @cached_property
+    def reader(self) -> PropertyReader:
+        """Keeps the properties that sessions, funnels and friction rules read."""
+        wanted: dict[str, set[str]] = {type_: set(names) for type_, names in SESSION_PROPERTIES.items()}
+        for funnel in self.funnels:
+            for step in funnel.steps:
+                wanted.setdefault(step.type, set()).add(funnel.value)
+        for type_, names in FRICTION_PROPERTIES.items():
+            wanted.setdefault(type_, set()).update(names)
+        return PropertyReader(wanted)
 
     @property
     def ripe_after_s(self) -> float:

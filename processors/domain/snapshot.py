@@ -185,7 +185,7 @@ def _session_row(
             checkout_events += 1
             if fact.type == "order_completed":
                 orders += 1
-                value += (fact.numbers or {}).get("value", 0.0)
+                value += fact.number("value") or 0.0
     counts = count_signals(signals)
     engaged = session.ended - session.started > _ENGAGED_MS or orders > 0 or len(views) >= _ENGAGED_VIEWS
     return SessionRow(

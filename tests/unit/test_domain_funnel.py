@@ -141,11 +141,11 @@ def test_a_first_step_beyond_the_window_is_a_new_attempt_without_any_pause() -> 
 
 def test_the_value_is_the_last_one_seen_on_a_step() -> None:
     facts = [
-        make_fact(0, "product_added", numbers={"value": 10.0}),
-        make_fact(1, "checkout_started", numbers={"value": 30.0}),
-        make_fact(2, "product_added", numbers={"value": 40.0}),
-        make_fact(3, "shipping", numbers={"tax": 1.0}),
-        make_fact(4, "coupon_applied", numbers={"value": 99.0}),
+        make_fact(0, "product_added", props={"value": 10.0}),
+        make_fact(1, "checkout_started", props={"value": 30.0}),
+        make_fact(2, "product_added", props={"value": 40.0}),
+        make_fact(3, "shipping", props={"tax": 1.0}),
+        make_fact(4, "coupon_applied", props={"value": 99.0}),
         make_fact(5, "payment"),
     ]
     assert only(*facts).value == 40.0
