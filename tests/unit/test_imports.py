@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = frozenset({"schemas", "ingest", "processors", "snag", "deploy", "sdk", "tests", "bench"})
+OURS = frozenset({"schemas", "ingest", "processors", "snag", "snag_sdk", "deploy", "sdk", "tests", "bench"})
 IMPURE = frozenset(
     {"asyncio", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess"}
     | {"sys", "tempfile", "threading", "time", "urllib", "uuid"}
@@ -95,6 +95,17 @@ def test_the_domain_uses_the_standard_library_and_msgspec_only() -> None:
         for path in sources("processors/domain")
         for found in imports(path)
         if found.name.split(".")[0] not in {"msgspec", "schemas", "processors", *sys.stdlib_module_names}
+    ]
+    assert foreign == []
+
+
+def test_the_python_sdk_uses_the_standard_library_only() -> None:
+    assert sources("sdk/python") != []
+    foreign = [
+        f"{found.where} imports {found.name}"
+        for path in sources("sdk/python")
+        for found in imports(path)
+        if found.name.split(".")[0] not in {"snag_sdk", *sys.stdlib_module_names}
     ]
     assert foreign == []
 
