@@ -7,7 +7,10 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-Kind = Literal["clickstream", "error", "checkout"]
+from schemas.event_types import EVENT_TYPES
+from schemas.event_types import Kind as _Kind
+
+Kind = _Kind
 KINDS: Final[tuple[Kind, ...]] = ("clickstream", "error", "checkout")
 
 TsSource = Literal["client", "received", "received_future"]
@@ -63,40 +66,8 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     props: dict[str, Any] = {}
 
 
-KIND_OF_TYPE: Final[dict[str, Kind]] = {
-    "page_view": "clickstream",
-    "page_leave": "clickstream",
-    "click": "clickstream",
-    "scroll": "clickstream",
-    "search": "clickstream",
-    "form_start": "clickstream",
-    "form_submit": "clickstream",
-    "identify": "clickstream",
-    "login": "clickstream",
-    "login_failed": "error",
-    "js_error": "error",
-    "resource_error": "error",
-    "http_error": "error",
-    "network_error": "error",
-    "csp_violation": "error",
-    "form_error": "error",
-    "payment_failed": "error",
-    "crash": "error",
-    "product_viewed": "checkout",
-    "product_added": "checkout",
-    "product_removed": "checkout",
-    "cart_viewed": "checkout",
-    "checkout_started": "checkout",
-    "checkout_step_viewed": "checkout",
-    "checkout_step_completed": "checkout",
-    "shipping": "checkout",
-    "payment": "checkout",
-    "coupon_applied": "checkout",
-    "coupon_denied": "checkout",
-    "order_completed": "checkout",
-    "order_refunded": "checkout",
-}
-"""Types every part knows; a client may send others, then it names the kind itself (default: clickstream)."""
+KIND_OF_TYPE: Final[dict[str, Kind]] = {name: event_type.kind for name, event_type in EVENT_TYPES.items()}
+"""The kind of each known type; a client may send others, then it names the kind itself (default: clickstream)."""
 
 
 def to_ms(moment: datetime) -> int:

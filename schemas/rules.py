@@ -18,7 +18,10 @@ class RuleError(ValueError):
 
 
 class FrictionRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One friction rule. `weight` points per occurrence, at most `cap` occurrences count in a session's score."""
+    """One friction rule. `weight` points per occurrence, at most `cap` occurrences count in a session's score.
+
+    `reads`: the properties it looks at, by event type; facts keep no others.
+    """
 
     id: str
     version: int
@@ -26,6 +29,7 @@ class FrictionRule(msgspec.Struct, frozen=True, kw_only=True):
     weight: float
     cap: int
     source: str
+    reads: Mapping[str, tuple[str, ...]] = {}
 
 
 FRICTION_RULES: Final[dict[str, FrictionRule]] = {

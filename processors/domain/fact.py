@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from processors.domain.props import Properties, PropertyReader, number_of
+from processors.domain.props import Properties, PropertyReader, number_of, text_of
 from schemas.event import Kind, to_ms
 
 _KIND_CODE: Final[dict[Kind, int]] = {"clickstream": 0, "error": 1, "checkout": 2}
 CLICKSTREAM, ERROR, CHECKOUT = 0, 1, 2
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -41,9 +43,28 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_bot: bool = False
     props: Properties | None = None
 
-    def number(self, name: str) -> float | None:
-        """The property `name` if it is or spells a finite number."""
-        return None if self.props is None else number_of(self.props.get(name))
+    @property
+    def place(self) -> str:
+        """Where it happened: the path itself, or the page of a client that sends no path."""
+        return self.path or self.page
+
+    def number(self, *names: str) -> float | None:
+        """The first of the properties `names` that is or spells a finite number."""
+        if self.props is not None:
+            for name in names:
+                number = number_of(self.props.get(name))
+                if number is not None:
+                    return number
+        return None
+
+    def text(self, *names: str) -> str:
+        """The first of the properties `names` that is not empty, as people write it."""
+        if self.props is not None:
+            for name in names:
+                text = text_of(self.props.get(name))
+                if text:
+                    return text
+        return ""
 
     @property
     def order(self) -> tuple[int, str]:
@@ -58,8 +79,8 @@ class Line(msgspec.Struct):
     site: str
     kind: Kind
     type: str
-    ts: datetime
-    received_at: datetime
+    ts: Moment
+    received_at: Moment
     session_id: str = ""
     visitor_id: str = ""
     user_id: str = ""

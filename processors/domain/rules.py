@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from processors.domain.friction import FRICTION_PROPERTIES
 from processors.domain.funnel import AbandonRules
 from processors.domain.props import PropertyReader
 from processors.domain.session import SESSION_PROPERTIES, SessionRules
@@ -32,8 +31,9 @@ class Rules:
         for funnel in self.funnels:
             for step in funnel.steps:
                 wanted.setdefault(step.type, set()).add(funnel.value)
-        for type_, names in FRICTION_PROPERTIES.items():
-            wanted.setdefault(type_, set()).update(names)
+        for rule in self.friction.values():
+            for type_, names in rule.reads.items():
+                wanted.setdefault(type_, set()).update(names)
         return PropertyReader(wanted)
 
     @property

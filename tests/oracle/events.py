@@ -17,7 +17,7 @@ Who = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Happening:
-    """One event; `at` and `received` in Unix ms, `numbers` the numeric properties."""
+    """One event; `at` and `received` in Unix ms, `numbers` the numeric properties, `props` all of them."""
 
     id: str
     at: int
@@ -26,6 +26,7 @@ class Happening:
     type: str
     raw: Mapping[str, Any]
     numbers: Mapping[str, float] = field(default_factory=dict)
+    props: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """A text field; empty when it is missing or null."""
@@ -86,6 +87,8 @@ def _read(event: Mapping[str, Any]) -> Happening:
     props = event.get("props") or {}
     if isinstance(props, str):
         props = json.loads(props)
+    if not isinstance(props, dict):
+        props = {}
     return Happening(
         id=str(event["event_id"]),
         at=milliseconds(event["ts"]),
@@ -93,7 +96,8 @@ def _read(event: Mapping[str, Any]) -> Happening:
         kind=str(event["kind"]),
         type=str(event["type"]),
         raw=event,
-        numbers=dict(_numbers(props)) if event["kind"] == "checkout" else {},
+        numbers=dict(_numbers(props)),
+        props=props,
     )
 
 

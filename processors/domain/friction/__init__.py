@@ -16,9 +16,6 @@ FINDERS: Final[dict[str, Find]] = {
     "quick_back": quick_back.find,
 }
 
-FRICTION_PROPERTIES: Final[dict[str, tuple[str, ...]]] = {}
-"""Properties that the rules read, by type of event: a fact keeps no others."""
-
 
 def find_signals(facts: Sequence[Fact], rules: Mapping[str, FrictionRule]) -> list[Signal]:
     """The signals in one session's `facts` (in event order), by time."""
