@@ -4,6 +4,8 @@ import base64
 import gzip
 import http.client
 import json
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import lz4.frame
 import pytest
 import zstandard
 
+from deploy.local.clickhouse.blocks import BlockDecoder, BlockEncoder
 from tests.contract.clickhouse_support import ClickHouse, start_clickhouse
 
 
@@ -81,11 +84,11 @@ def test_large_result_is_one_document_of_its_format(server: ClickHouse, tmp_path
     if "Names" in format_name or format_name in ("CSV", "JSONEachRow", "Native", "TabSeparated"):
         query = 'SELECT number AS "a\n,""b", toString(number) AS s FROM numbers(200000)'
         streamed = server.request(f"{query} FORMAT {format_name}")
-        server.ask(
-            f"INSERT INTO FUNCTION file('{tmp_path}/whole', '{format_name}') {query}",
-        )
-        whole = (tmp_path / "whole").read_bytes()
-        assert streamed.body == whole
+        write = "import sys; from chdb import _chdb; _chdb.connect('').query(sys.argv[1], 'Null', params={})"
+        whole = tmp_path / "whole"
+        sql = f"INSERT INTO FUNCTION file('{whole}', '{format_name}') {query}"
+        subprocess.run([sys.executable, "-c", write, sql], check=True)
+        assert streamed.body == whole.read_bytes()
         return
     rows = 70_000
     server.ask("DROP TABLE IF EXISTS back")
@@ -258,11 +261,47 @@ def test_unknown_content_encoding_is_refused(server: ClickHouse) -> None:
     assert "gzip, deflate, lz4 or zstd" in answer.text
 
 
-@pytest.mark.parametrize("name", ["compress", "decompress"])
-def test_native_block_compression_is_refused_with_the_way_out(server: ClickHouse, name: str) -> None:
-    answer = server.request("SELECT 1", **{name: "1"})
-    assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (501, "48")
-    assert "enable_http_compression=1" in answer.text
+def test_bodies_and_responses_in_clickhouse_s_own_blocks(server: ClickHouse, table: str) -> None:
+    def unpacked(data: bytes) -> bytes:
+        decoder = BlockDecoder()
+        out = b"".join(decoder.feed(data))
+        decoder.finish()
+        return out
+
+    rows = b"".join(b"%d\tx\n" % number for number in range(300_000))
+    made = BlockEncoder()
+    packed = made.compress(rows) + made.flush()
+    assert len(packed) < len(rows)
+    assert server.request(f"INSERT INTO {table} FORMAT TSV", packed, decompress="1").status == 200
+    read = f"SELECT a, b FROM {table} ORDER BY a"
+    plain = server.request(read, compress="1")
+    assert (plain.status, unpacked(plain.body)) == (200, rows)
+    assert "content-encoding" not in plain.headers
+    zipped = server.request(read, compress="1", enable_http_compression="1", headers={"Accept-Encoding": "gzip"})
+    assert unpacked(gzip.decompress(zipped.body)) == rows
+    twice = gzip.compress(packed)
+    answer = server.request(
+        f"INSERT INTO {table} FORMAT TSV", twice, decompress="1", headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status == 200
+    assert server.ask(f"SELECT count() FROM {table}") == "600000"
+    spoilt = server.request(f"INSERT INTO {table} FORMAT TSV", packed[:40] + b"?" + packed[41:], decompress="1")
+    assert (spoilt.status, spoilt.headers["x-clickhouse-exception-code"]) == (500, "40")
+    unknown = server.request("SELECT nothing", compress="1")
+    assert (unknown.status, unknown.headers["x-clickhouse-exception-code"]) == (404, "47")
+
+
+def test_the_engine_s_own_files_are_such_blocks(server: ClickHouse) -> None:
+    server.ask(
+        "CREATE TABLE blocks (a String CODEC(LZ4), b String CODEC(ZSTD), c String CODEC(NONE)) "
+        "ENGINE = MergeTree ORDER BY tuple() SETTINGS min_bytes_for_wide_part = 0, serialization_info_version = 'basic'"
+    )
+    server.ask("INSERT INTO blocks SELECT repeat('snag', 100), repeat('snag', 100), 'snag' FROM numbers(10000)")
+    part = Path(server.ask("SELECT path FROM system.parts WHERE table = 'blocks' AND active"))
+    for column, row in (("a", b"\x90\x03" + b"snag" * 100), ("b", b"\x90\x03" + b"snag" * 100), ("c", b"\x04snag")):
+        decoder = BlockDecoder()
+        assert b"".join(decoder.feed((part / f"{column}.bin").read_bytes())) == row * 10_000
+        decoder.finish()
 
 
 def _gunzip(data: bytes) -> bytes:

@@ -2,15 +2,19 @@
 
 import base64
 import gzip
+import struct
 import zlib
+from pathlib import Path
 
+import lz4.block
 import lz4.frame
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deploy.local.clickhouse.compression import RESPONSE_ENCODINGS, choose_encoding, decoder, encoder
+from deploy.local.clickhouse import blocks
+from deploy.local.clickhouse.compression import RESPONSE_ENCODINGS, body_decoder, choose_encoding, response_encoder
 from deploy.local.clickhouse.config import server_config
 from deploy.local.clickhouse.engine import quote, quote_name
 from deploy.local.clickhouse.errors import ClickHouseError, error, from_engine
@@ -41,10 +45,12 @@ def test_literals_and_names_are_quoted(value: str) -> None:
         assert inner.replace("\\" + mark, mark).replace("\\\\", "\\") == value or "\\" in value
 
 
-@given(st.binary(max_size=5000), st.sampled_from(RESPONSE_ENCODINGS), st.integers(1, 700))
-def test_what_the_encoder_writes_the_decoder_reads(data: bytes, encoding: str, step: int) -> None:
-    made, read = encoder(encoding), decoder(encoding)
+@given(st.binary(max_size=5000), st.sampled_from([*RESPONSE_ENCODINGS, None]), st.booleans(), st.integers(1, 700))
+def test_what_the_encoder_writes_the_decoder_reads(data: bytes, encoding: str | None, blocks: bool, step: int) -> None:
+    assume(encoding or blocks)
+    made, read = response_encoder(encoding, blocks=blocks), body_decoder(encoding or "", blocks=blocks)
     assert read is not None
+    assert made is not None
     packed = b"".join(made.compress(data[at : at + step]) for at in range(0, len(data), step)) + made.flush()
     out = b"".join(piece for at in range(0, len(packed), step) for piece in read.feed(packed[at : at + step]))
     read.finish()
@@ -61,14 +67,14 @@ def test_what_the_encoder_writes_the_decoder_reads(data: bytes, encoding: str, s
     ],
 )
 def test_frames_end_to_end_torn_and_spoilt(encoding: str, packed: bytes) -> None:
-    read = decoder(encoding)
+    read = body_decoder(encoding, blocks=False)
     assert read is not None
     assert b"".join(read.feed(packed + packed)) == b"abc" * 999 * 2
     read.finish()
     list(read.feed(packed[:-2]))
     with pytest.raises(ClickHouseError, match="middle of a frame"):
         read.finish()
-    spoilt = decoder(encoding)
+    spoilt = body_decoder(encoding, blocks=False)
     assert spoilt is not None
     with pytest.raises(ClickHouseError, match=f"not valid {encoding}"):
         list(spoilt.feed(b"this is no compressed data at all"))
@@ -79,20 +85,54 @@ def test_a_compression_bomb_comes_out_in_bounded_pieces() -> None:
         ("gzip", gzip.compress(bytes(100 << 20))),
         ("zstd", zstandard.ZstdCompressor().compress(bytes(100 << 20))),
     ):
-        read = decoder(encoding)
+        read = body_decoder(encoding, blocks=False)
         assert read is not None
         sizes = [len(piece) for piece in read.feed(packed)]
         assert sum(sizes) == 100 << 20
         assert max(sizes) <= 40 << 20
 
 
+@pytest.mark.parametrize("method", ["lz4", "zstd", "none"])
+def test_blocks_are_read_torn_spoilt_and_too_large(method: str) -> None:
+    data = b"abc" * 999
+    packed, number = {
+        "lz4": (lz4.block.compress(data, store_size=False), blocks.LZ4),
+        "zstd": (zstandard.ZstdCompressor().compress(data), blocks.ZSTD),
+        "none": (data, blocks.NONE),
+    }[method]
+
+    def block(size: int, content: bytes = packed, number: int = number) -> bytes:
+        body = struct.pack("<BII", number, 9 + len(content), size) + content
+        return blocks.checksum(body) + body
+
+    def read(*pieces: bytes) -> bytes:
+        decoder = blocks.BlockDecoder()
+        out = b"".join(part for piece in pieces for part in decoder.feed(piece))
+        decoder.finish()
+        return out
+
+    whole = block(len(data))
+    assert read(whole[:7], whole[7:30], whole[30:] + whole) == data * 2
+    assert read() == b""
+    for wrong, said in (
+        ((whole[:-1],), "middle of a compressed block"),
+        ((whole[:-1] + b"?",), "Checksum doesn't match"),
+        ((block(len(data) + 1),), "cannot be decompressed|claims"),
+        ((block(1 << 30),), "larger than 64 MiB"),
+        ((block(len(data), number=7),), "0x07 is not supported"),
+        ((b"INSERT INTO t FORMAT TSV 1 2 3",), "block format"),
+    ):
+        with pytest.raises(ClickHouseError, match=said):
+            read(*wrong)
+
+
 def test_encodings_are_chosen_by_preference_and_may_be_refused() -> None:
     assert choose_encoding("gzip, zstd, br") == "zstd"
     assert choose_encoding("gzip;q=0, deflate") == "deflate"
     assert choose_encoding("br, identity") is None
-    assert decoder("identity") is None
+    assert body_decoder("identity", blocks=False) is None
     with pytest.raises(ClickHouseError, match="br"):
-        decoder("br")
+        body_decoder("br", blocks=False)
 
 
 def test_parameters_are_sorted() -> None:
@@ -109,7 +149,7 @@ def test_parameters_are_sorted() -> None:
     )
     assert (options.database, options.session_id, options.session_timeout_s) == ("d", "s", 5.0)
     assert (options.default_format, options.wait_end) == ("JSON", True)
-    for bad in (b"session_timeout=x", b"session_timeout=4000", b"compress=1"):
+    for bad in (b"session_timeout=x", b"session_timeout=4000"):
         with pytest.raises(ClickHouseError):
             parse(bad, {})
 
@@ -177,5 +217,8 @@ def test_sessions_lock_expire_and_remember() -> None:
 
 
 def test_config_names_the_memory_limit() -> None:
-    assert f"<max_server_memory_usage>{512 << 20}</max_server_memory_usage>" in server_config(512)
+    assert f"<max_server_memory_usage>{512 << 20}</max_server_memory_usage>" in server_config(
+        512, Path("/data/a&b.xml")
+    )
+    assert "<users_config>/data/a&amp;b.xml</users_config>" in server_config(512, Path("/data/a&b.xml"))
     assert error(62, "x").text == "Code: 62. DB::Exception: x. (SYNTAX_ERROR)"

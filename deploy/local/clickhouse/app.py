@@ -15,8 +15,9 @@ import msgspec
 import structlog
 
 from deploy.local.clickhouse import request as requests
+from deploy.local.clickhouse.access import refuse_outside
 from deploy.local.clickhouse.body import Body, ClientGone
-from deploy.local.clickhouse.compression import Encoder, choose_encoding, encoder
+from deploy.local.clickhouse.compression import Encoder, choose_encoding, response_encoder
 from deploy.local.clickhouse.engine import Context, Engine, Stats, Table
 from deploy.local.clickhouse.errors import BAD_ARGUMENTS, READONLY, UNKNOWN_EXCEPTION, ClickHouseError, error
 from deploy.local.clickhouse.formats import content_type
@@ -106,7 +107,7 @@ class _Exchange:
         try:
             self.options = requests.parse(self.scope["query_string"], headers)
             requests.authenticate(self.options, user, password)
-            body.decode(headers.get("content-encoding", ""))
+            body.decode(headers.get("content-encoding", ""), blocks=self.options.decompress)
             if _asks(self.options.settings, "enable_http_compression"):
                 self.encoding = choose_encoding(headers.get("accept-encoding", ""))
             await self._finish(await self._execute(body, headers))
@@ -173,6 +174,7 @@ class _Exchange:
                 return b""
             refuse_temporary(words)
             statement = (buffered + await body.read_all()).rstrip(b"\n")
+            refuse_outside(statement, {**options.settings, **options.params})
             tail = await self._query(statement, context)
             if session is not None:
                 session.remember(words, statement.decode("utf-8", "replace"))
@@ -203,6 +205,8 @@ class _Exchange:
                 upload.write(first)
                 first = await body.read(_HOLD_BYTES)
             upload.flush()
+            if head.format.upper() == "VALUES":
+                await asyncio.to_thread(_check_values, Path(upload.name), context)
             async with self.engine.statement(context, insert=True) as running:
                 self.stats = running.stats
                 await running.insert(head, Path(upload.name))
@@ -217,7 +221,7 @@ class _Exchange:
 
     async def _respond(self, pieces: AsyncIterator[bytes]) -> bytes:
         """Send all but the end of a result, which is returned: whoever reads it may find everything released."""
-        compressor = self.compressor = encoder(self.encoding) if self.encoding else None
+        compressor = self.compressor = response_encoder(self.encoding, blocks=self.options.compress)
         # wait_end_of_query holds everything back; what does not fit in memory waits on disk.
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(self.engine.path)) as held:
             async for piece in pieces:
@@ -306,6 +310,11 @@ class _Exchange:
                 await self.send(message)
         except TimeoutError:
             raise ClientGone from None
+
+
+def _check_values(data: Path, context: Context) -> None:
+    """Values may be expressions. Who writes many rows uses another format, so that these are few."""
+    refuse_outside(b"VALUES " + data.read_bytes(), {**context.settings, **context.params})
 
 
 def _asks(settings: dict[str, str], name: str) -> bool:

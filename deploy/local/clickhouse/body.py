@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
-from deploy.local.clickhouse.compression import Decoder, decoder
+from deploy.local.clickhouse.compression import Decoder, body_decoder
 from deploy.local.clickhouse.errors import BAD_ARGUMENTS, SOCKET_TIMEOUT, ClickHouseError, error
 
 _RECEIVE_TIMEOUT_S = 30.0  # ClickHouse's http_receive_timeout
@@ -27,13 +27,13 @@ class Body:
         self._decoder: Decoder | None = None
         self._ready: Iterator[bytes] = iter(())
 
-    def decode(self, encoding: str) -> None:
-        """Decompress from here on as the Content-Encoding says.
+    def decode(self, encoding: str, *, blocks: bool = False) -> None:
+        """Decompress from here on as the Content-Encoding says, and ClickHouse's own `blocks` inside it.
 
         Raises:
             ClickHouseError: an unknown encoding.
         """
-        self._decoder = decoder(encoding)
+        self._decoder = body_decoder(encoding, blocks=blocks)
 
     async def read(self, size_bytes: int) -> bytes:
         """At least `size_bytes` unless the body ends before (then what is left, b"" at the end).

@@ -7,6 +7,7 @@ from typing import Protocol
 import lz4.frame
 import zstandard
 
+from deploy.local.clickhouse.blocks import BlockDecoder, BlockEncoder
 from deploy.local.clickhouse.errors import BAD_ARGUMENTS, CANNOT_DECOMPRESS, error
 
 # A hostile body expands at most 1,032 times (deflate) and 33,000 times (zstd): input is fed in slices so small that
@@ -52,8 +53,28 @@ class _Lz4Encoder:
         return head + bytes(self._frame.flush())
 
 
-def encoder(encoding: str) -> Encoder:
-    """A compressor for one of RESPONSE_ENCODINGS."""
+class _Chain:
+    """One compressor behind the other."""
+
+    def __init__(self, inner: Encoder, outer: Encoder) -> None:
+        self._inner, self._outer = inner, outer
+
+    def compress(self, data: bytes) -> bytes:
+        return self._outer.compress(self._inner.compress(data))
+
+    def flush(self) -> bytes:
+        return self._outer.compress(self._inner.flush()) + self._outer.flush()
+
+
+def response_encoder(encoding: str | None, *, blocks: bool) -> Encoder | None:
+    """What a response goes through: ClickHouse's blocks if asked for, then one of RESPONSE_ENCODINGS; maybe nothing."""
+    outer = None if encoding is None else _encoder(encoding)
+    if not blocks:
+        return outer
+    return BlockEncoder() if outer is None else _Chain(BlockEncoder(), outer)
+
+
+def _encoder(encoding: str) -> Encoder:
     if encoding == "lz4":
         return _Lz4Encoder()
     if encoding == "zstd":
@@ -100,12 +121,34 @@ class _FrameDecoder:
             raise error(CANNOT_DECOMPRESS, f"the {self._encoding} body ends in the middle of a frame")
 
 
-def decoder(encoding: str) -> Decoder | None:
-    """The decompressor for a Content-Encoding, or None for an uncompressed body.
+class _Behind:
+    """Decoders one behind the other."""
+
+    def __init__(self, outer: Decoder, inner: Decoder) -> None:
+        self._outer, self._inner = outer, inner
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        for piece in self._outer.feed(data):
+            yield from self._inner.feed(piece)
+
+    def finish(self) -> None:
+        self._outer.finish()
+        self._inner.finish()
+
+
+def body_decoder(encoding: str, *, blocks: bool) -> Decoder | None:
+    """What a body goes through: its Content-Encoding, then ClickHouse's blocks if announced; None for nothing.
 
     Raises:
         ClickHouseError: an encoding this server does not speak.
     """
+    outer = _decoder(encoding)
+    if not blocks:
+        return outer
+    return BlockDecoder() if outer is None else _Behind(outer, BlockDecoder())
+
+
+def _decoder(encoding: str) -> Decoder | None:
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return None

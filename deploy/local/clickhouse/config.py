@@ -1,5 +1,8 @@
 """The engine's server configuration, sized for a laptop that runs the whole stack."""
 
+from pathlib import Path
+from xml.sax.saxutils import escape
+
 # Settings of every query that does not say otherwise. An answered insert is in the table (async_insert waits in
 # memory first, and is on by default in this engine); no query outlives its five minutes, which bounds what a
 # vanished client can hold.
@@ -26,6 +29,13 @@ _SERVER = {
     "max_thread_pool_free_size": 16,
 }
 
+# Without it, the grants of table engines say nothing.
+_ACCESS = (
+    "  <access_control_improvements>"
+    "<table_engines_require_grant>true</table_engines_require_grant>"
+    "</access_control_improvements>"
+)
+
 _QUERY_LOG = """
   <query_log>
     <database>system</database><table>query_log</table>
@@ -37,8 +47,9 @@ _QUERY_LOG = """
   </query_log>"""
 
 
-def server_config(max_memory_mb: int) -> str:
-    """The XML the engine is started with; only query_log is kept of the system logs."""
+def server_config(max_memory_mb: int, users: Path) -> str:
+    """The XML the engine is started with; only query_log is kept of the system logs. `users`: the file of users."""
     settings = {**_SERVER, "max_server_memory_usage": max_memory_mb * _MIB}
     lines = "\n".join(f"  <{name}>{value}</{name}>" for name, value in settings.items())
-    return f"<clickhouse>\n{lines}{_QUERY_LOG}\n</clickhouse>\n"
+    access = f"  <users_config>{escape(str(users))}</users_config>\n{_ACCESS}"
+    return f"<clickhouse>\n{lines}\n{access}{_QUERY_LOG}\n</clickhouse>\n"

@@ -23,6 +23,7 @@ import structlog
 # text; the layer below it is stable within the pinned release.
 from chdb import _chdb
 
+from deploy.local.clickhouse.access import users_config
 from deploy.local.clickhouse.config import BASELINE_SETTINGS, server_config
 from deploy.local.clickhouse.errors import BAD_ARGUMENTS, ClickHouseError, error, from_engine
 from deploy.local.clickhouse.formats import header_reader
@@ -142,14 +143,23 @@ class Engine:
         os.pwrite(self._lock_file, str(os.getpid()).encode(), 0)
         shutil.rmtree(self._uploads, ignore_errors=True)  # of a process that was killed
         self._uploads.mkdir()
-        config = self.path / "snag-engine.xml"
-        config.write_text(server_config(self._max_memory_mb), encoding="utf-8")
+        users, config = self.path / "snag-users.xml", self.path / "snag-engine.xml"
+        users.write_text(users_config(), encoding="utf-8")
+        config.write_text(server_config(self._max_memory_mb, users), encoding="utf-8")
         try:
             self._control = _connect(f"{self.path}?config-file={config}")
+            self._open_default_database()
             found = self._control.query("SELECT version(), timezone(), displayName()", "TSVRaw", params={}).bytes()
         except RuntimeError as cause:
             raise from_engine(str(cause)) from None
         self.version, self.timezone, self.display_name = found.decode().rstrip("\n").split("\t")
+
+    def _open_default_database(self) -> None:
+        """Replace the engine's `default`, which takes file names for tables, by one that holds tables only."""
+        self._control.query("DETACH DATABASE default", "Null", params={})
+        known = (self.path / "metadata" / "default.sql").exists()
+        statement = "ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic"
+        self._control.query(statement, "Null", params={})
 
     def close(self) -> None:
         """Stop what still runs, then the engine; waits for both."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from deploy.local.clickhouse.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, NOT_IMPLEMENTED, error
+from deploy.local.clickhouse.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, error
 from deploy.local.clickhouse.sessions import DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S
 
 # Parameters of the HTTP interface itself; every other one is a setting. client_protocol_version asks for a newer
@@ -38,6 +38,8 @@ class Options:
     user: str = "default"
     password: str = ""
     wait_end: bool = False
+    compress: bool = False
+    decompress: bool = False
 
 
 def parse(query_string: bytes, headers: Mapping[str, str]) -> Options:
@@ -60,11 +62,7 @@ def parse(query_string: bytes, headers: Mapping[str, str]) -> Options:
     )
     options.session_id = fields.get("session_id") or None
     options.session_check = _flag(fields, "session_check")
-    for name in ("compress", "decompress"):
-        if _flag(fields, name):
-            # ClickHouse's own blocks carry CityHash128 checksums, and no library here computes them.
-            way_out = "enable_http_compression=1 with Accept-Encoding, or Content-Encoding (gzip, deflate, lz4, zstd)"
-            raise error(NOT_IMPLEMENTED, f"{name}=1 is not supported by the embedded server: use {way_out}")
+    options.compress, options.decompress = _flag(fields, "compress"), _flag(fields, "decompress")
     options.wait_end = _flag(fields, "wait_end_of_query")
     timeout = fields.get("session_timeout", "")
     if timeout:
