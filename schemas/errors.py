@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-FINGERPRINT_VERSION: Final = 1
+FINGERPRINT_VERSION: Final = 2
 """Part of every fingerprint, so that a better algorithm never mixes its groups with older ones."""
 
 CLASSES: Final = (
@@ -44,6 +44,13 @@ _VARIABLE: Final = re.compile(
     r"|\d+"
 )
 _MESSAGE_MAX_CHARS: Final = 512  # the rest of a message is data more often than identity
+_FRAMES_MAX: Final = 5  # innermost of the site's own; what called them differs by page, not by error
+_NAME_MIN_CHARS: Final = 3  # of a function; shorter ones are a minifier's, another one in each release
+_PLACE_NOISE: Final = re.compile(
+    r"^\w+://[^/]+"  # which host serves a file
+    r"|(?<=[.\-_])(?=[^.]*\d)[\w\-]{8,}(?=\.\w+$)"  # a build's hash in a file's name
+)
+_DEFAULT_GROUP: Final = "{{ default }}"  # in a client's own grouping: what would be without it (Sentry's notation)
 
 
 def error_class(type_: str, props: Mapping[str, Any]) -> str:
@@ -66,12 +73,37 @@ def error_class(type_: str, props: Mapping[str, Any]) -> str:
 def fingerprint(class_: str, type_: str, message: str, props: Mapping[str, Any]) -> str:
     """Sixteen hex digits that name an error: the same for two occurrences that differ in numbers, ids, quotes or URLs.
 
-    HTTP errors are the same when status and (id-free) path of the request are.
+    HTTP errors are the same when status and (id-free) path of the request are. With `frames` in `props` (each of file,
+    function and in_app, innermost first), others are the same when type and the site's own innermost frames are; the
+    message counts too if no frame names a function, as in minified code. A client's own `fingerprint` in `props`, one
+    text or several, comes before all of that. (Sentry's and PostHog's order: client, stack, type and message.)
     """
     if type_ == "http_error":
         identity = f"{props.get('status', '')} {_VARIABLE.sub('#', str(props.get('request_path', '')))}"
     else:
         kind = str(props.get("error_type", "")) or type_
-        identity = f"{kind}: {_VARIABLE.sub('#', message[:_MESSAGE_MAX_CHARS])}"
+        frames = props.get("frames")
+        places, is_named = _own_places(frames) if isinstance(frames, list) else ("", False)
+        said = "" if is_named else _VARIABLE.sub("#", message[:_MESSAGE_MAX_CHARS])
+        identity = f"{kind}: {places}{said}"
+    if own := props.get("fingerprint"):
+        parts = own if isinstance(own, list) else [own]
+        identity = "|".join(identity if part == _DEFAULT_GROUP else str(part) for part in parts)
     text = f"{FINGERPRINT_VERSION}|{class_}|{identity}"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _own_places(frames: list[Any]) -> tuple[str, bool]:
+    """The site's own innermost frames as text, and whether one of them names its function."""
+    places = []
+    is_named = False
+    for frame in frames:
+        if not isinstance(frame, dict) or frame.get("in_app") is not True:
+            continue
+        file = _PLACE_NOISE.sub("", re.split(r"[?#]", str(frame.get("file", "")), maxsplit=1)[0])
+        function = str(frame.get("function", ""))
+        is_named = is_named or (len(function) >= _NAME_MIN_CHARS and function[0] != "<")
+        places.append(f"{file} {function};")
+        if len(places) == _FRAMES_MAX:
+            break
+    return "".join(places), is_named
