@@ -21,8 +21,8 @@ _BOM: Final = b"\xef\xbb\xbf"
 _ENVELOPE_HEAD_BYTES: Final = 1024  # where `"batch": [` is looked for in an envelope that cannot be parsed
 _BATCH: Final = re.compile(rb'"batch"\s*:\s*\[')
 
-# What every decoder of this module may raise on hostile bytes: syntax and types, invalid UTF-8, nesting.
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder may raise on hostile bytes: syntax and types, invalid UTF-8, nesting."""
 
 _one: Final = msgspec.json.Decoder(IncomingEvent)
 _several: Final = msgspec.json.Decoder(list[IncomingEvent])
@@ -72,7 +72,7 @@ def decode_native(body: bytes, *, ndjson: bool, max_events: int) -> Submission:
     if submission is None:
         submission = _leniently(body.removeprefix(_BOM).strip(), ndjson=ndjson, max_events=max_events)
     if len(submission.items) > max_events:
-        raise _too_many(len(submission.items), max_events)
+        raise too_many_events(len(submission.items), max_events)
     return submission
 
 
@@ -80,13 +80,13 @@ def _strictly(body: bytes) -> Submission | None:
     """The fast path: everything spelled and typed as documented, or None."""
     try:
         if body[:1] == b"[":
-            return Submission(_several.decode(body), lambda: _split_array(body))
+            return Submission(_several.decode(body), lambda: split_array(body))
         if b'"batch"' in body[:64]:
             envelope = _envelope.decode(body)
             sent_at = read_moment(envelope.sent_at if envelope.sent_at is not None else envelope.sentAt)
             return Submission(envelope.batch, lambda: _split_batch_of(body), sent_at)
         event = _one.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return Submission((event,), lambda: (body,), read_moment(event.sent_at))
 
@@ -98,15 +98,15 @@ def _leniently(body: bytes, *, ndjson: bool, max_events: int) -> Submission:
         return _lines(body, max_events)
     sent_at: datetime | None = None
     if body[:1] == b"[":
-        pieces = _split_array(body, max_events)
+        pieces = split_array(body, max_events)
     elif body[:1] == b"{":
         try:
             members = _members.decode(body)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return _salvaged(body, error, max_events)
         sent_at = _sent_at(members)
         batch = _batch_of(members, body)
-        pieces = [body] if batch is None else _split_array(batch, max_events)
+        pieces = [body] if batch is None else split_array(batch, max_events)
     else:
         pieces = [body]
         if isinstance(item := _read(body), Refusal) and item.code == "invalid_json":
@@ -122,7 +122,7 @@ def _salvaged(body: bytes, error: Exception, max_events: int) -> Submission:
         pieces = scan_array(body[opening.end() - 1 :], in_object=True)
         if pieces is not None:
             if len(pieces) > max_events:
-                raise _too_many(len(pieces), max_events)
+                raise too_many_events(len(pieces), max_events)
             return Submission([_read(piece) for piece in pieces], lambda: pieces)
     if isinstance(error, RecursionError):
         return Submission((_read(body),), lambda: (body,))
@@ -144,7 +144,7 @@ def _batch_of(members: _Members, body: bytes) -> bytes | None:
 def _lines(body: bytes, max_events: int) -> Submission:
     lines = [line for line in body.split(b"\n") if line and not line.isspace()]
     if len(lines) > max_events:
-        raise _too_many(len(lines), max_events)
+        raise too_many_events(len(lines), max_events)
     return Submission([_read(line) for line in lines], lambda: lines)
 
 
@@ -158,7 +158,7 @@ def _read(piece: bytes) -> Item:
     """One event in JSON `piece`."""
     try:
         return _one.decode(piece)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     try:
         return read_leniently(_anything.decode(piece))
@@ -168,24 +168,24 @@ def _read(piece: bytes) -> Item:
         return Refusal("invalid_json", "", f"The event cannot be read: {error}.")
 
 
-def _split_array(array: bytes, max_events: int | None = None) -> Sequence[bytes]:
+def split_array(array: bytes, max_events: int | None = None) -> Sequence[bytes]:
     """The bytes of each element of a JSON array. Raises RequestError when it cannot be taken apart or is too long."""
     pieces: Sequence[msgspec.Raw | bytes] | None
     try:
         pieces = _pieces.decode(array)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         pieces = scan_array(array)
         if pieces is None:
             code: RequestCode = "too_deep" if isinstance(error, RecursionError) else "invalid_json"
             raise RequestError(code, str(error), unreadable=array) from error
     if max_events is not None and len(pieces) > max_events:
-        raise _too_many(len(pieces), max_events)
+        raise too_many_events(len(pieces), max_events)
     return [bytes(piece) for piece in pieces]
 
 
 def _split_batch_of(envelope: bytes) -> Sequence[bytes]:
     batch = _members.decode(envelope).batch
-    return _split_array(bytes(batch)) if isinstance(batch, msgspec.Raw) else ()
+    return split_array(bytes(batch)) if isinstance(batch, msgspec.Raw) else ()
 
 
 def _sent_at(members: _Members) -> datetime | None:
@@ -193,10 +193,11 @@ def _sent_at(members: _Members) -> datetime | None:
         if isinstance(raw, msgspec.Raw):
             try:
                 return read_moment(_anything.decode(raw))
-            except _UNREADABLE:
+            except UNREADABLE:
                 return None
     return None
 
 
-def _too_many(events: int, limit: int) -> RequestError:
+def too_many_events(events: int, limit: int) -> RequestError:
+    """The refusal of a request that holds `events` events."""
     return RequestError("too_many_events", f"It holds {events}; the limit is {limit}.")

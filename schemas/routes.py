@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RouteName = Literal["events"]
+RouteName = Literal["events", "segment"]
 
 Method = Literal["GET", "POST"]
 
@@ -26,5 +26,13 @@ class Route:
 
 ROUTES: Final[dict[RouteName, Route]] = {
     "events": Route("Send events", ("/v1/events",), body="One event, an array of events, a batch, or lines of events."),
+    "segment": Route(
+        "Segment's HTTP API, for its SDKs and RudderStack's",
+        (
+            *(f"/v1/{call}" for call in ("batch", "track", "page", "screen", "identify", "group", "alias", *"btpsiga")),
+            "/beacon/v1/batch",
+        ),
+        body="A Segment message, or {batch: [messages], sentAt, writeKey}.",
+    ),
 }
 """Route by name; the name is its label in metrics."""

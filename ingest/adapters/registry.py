@@ -6,5 +6,6 @@ from typing import Final
 
 from ingest.adapters.adapter import Served
 from ingest.adapters.native import NATIVE
+from ingest.adapters.segment import SEGMENT
 
-SERVED: Final[tuple[Served, ...]] = (NATIVE,)
+SERVED: Final[tuple[Served, ...]] = (NATIVE, SEGMENT)
