@@ -121,6 +121,7 @@ class ErrorRateRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     sessions: int = 0
     visitors: int = 0
     page_views: int = 0
+    requests: int = 0
 
 
 class StepCount(msgspec.Struct, kw_only=True):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from processors.domain.fact import Fact
-from processors.domain.rates import MINUTE_MS, Cell, CellKey, Minute, MinuteKey, cells_of, count
+from processors.domain.rates import MINUTE_MS, Cell, CellKey, Minute, MinuteKey, Present, cells_of, count
 from processors.domain.shelf import Shelf
 from processors.domain.visitor import Visitor
 
@@ -16,6 +16,11 @@ Steps = dict[tuple[str, int], tuple[int, int]]
 """(funnel, step index) -> (entered, passed)."""
 
 _pack: Final = msgspec.msgpack.Encoder().encode
+def _pack_visitor(visitor: Visitor) -> bytes:
+    visitor.present = None
+    return _pack(visitor)
+
+
 _unpack_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
 _unpack_minute: Final = msgspec.msgpack.Decoder(Minute).decode
 
@@ -27,6 +32,7 @@ class _Blob(msgspec.Struct, array_like=True):
     visitors: dict[str, bytes]
     due: dict[str, int]
     minutes: dict[MinuteKey, bytes]
+    newest: dict[MinuteKey, int]
     cohorts: dict[MinuteKey, Steps]
     loose: dict[str, int]
     unsaid: list[tuple[MinuteKey, CellKey]]
@@ -39,14 +45,16 @@ class Bucket:
     """State of one bucket.
 
     `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
-    change by silence, 0 when they have changed already and are not yet said. `unsaid`: cells not yet said.
+    change by silence, 0 when they have changed already and are not yet said. `unsaid`: cells not yet said. `newest`: of
+    minutes that have rested, the newest receipt time then.
     """
 
     def __init__(self) -> None:
         self.offsets: dict[str, int] = {}
-        self.visitors: Shelf[str, Visitor] = Shelf(_pack, _unpack_visitor)
+        self.visitors: Shelf[str, Visitor] = Shelf(_pack_visitor, _unpack_visitor)
         self.due: dict[str, int] = {}
         self.minutes: Shelf[MinuteKey, Minute] = Shelf(_pack, _unpack_minute)
+        self.newest: dict[MinuteKey, int] = {}
         self.cohorts: dict[MinuteKey, Steps] = {}
         self.loose: dict[str, int] = {}
         self.unsaid: list[tuple[MinuteKey, CellKey]] = []
@@ -59,19 +67,26 @@ class Bucket:
             self.visitors.put(key, visitor)
         return visitor
 
-    def count(self, site: str, who: str, fact: Fact) -> None:
-        """Count a new fact in its minute's cells."""
-        minute_key = (site, fact.ts - fact.ts % MINUTE_MS)
+    def count(self, site: str, fact: Fact, visitor: Visitor | None) -> None:
+        """Count a new fact in its minute's cells; call it before `visitor` (None: nobody's event) takes the fact in."""
+        at = fact.ts - fact.ts % MINUTE_MS
+        minute_key = (site, at)
         minute = self.minutes.get(minute_key)
         if minute is None:
             minute = Minute()
             self.minutes.put(minute_key, minute)
-        minute.received = max(minute.received, fact.received)
+        if fact.received > minute.received:
+            minute.received = fact.received
+        present = None
+        if visitor is not None:
+            present = visitor.present = visitor.present or Present()
+            if present.minute != at:
+                present.turn_to(at, visitor.facts.values() if visitor.newest >= at else ())
         for key in cells_of(fact):
             cell = minute.cells.get(key)
             if cell is None:
                 cell = minute.cells[key] = Cell()
-            count(cell, fact, who)
+            count(cell, key, fact, present, is_visitor=visitor is not None and visitor.visitor_id != "")
             if cell.said:
                 cell.said = False
                 self.unsaid.append((minute_key, key))
@@ -90,26 +105,29 @@ class Bucket:
                 minute.cells[key].said = True
         self.unsaid.clear()
 
-    def forget(self, minutes_received_before: int, cohorts_before: int) -> None:
-        """Let go of minutes and loose ids last received before, and of cohorts of minutes before (Unix ms)."""
-        for key in list(self.minutes.keys()):
-            minute = self.minutes.hot.get(key)
-            if minute is None:
-                minute = _unpack_minute(self.minutes.cold[key])
-            if minute.received < minutes_received_before:
-                self.minutes.drop(key)
+    def forget_minutes(self, minutes: Iterable[MinuteKey]) -> None:
+        """Let go of minutes that are final in every bucket and have been said."""
+        for key in minutes:
+            self.minutes.drop(key)
+            self.newest.pop(key, None)
+
+    def forget(self, cohorts_before: int, loose_before: int) -> None:
+        """Let go of cohorts of minutes before, and of nobody's event ids received before (Unix ms)."""
         for key in [key for key in self.cohorts if key[1] < cohorts_before]:
             del self.cohorts[key]
-        for event_id in [i for i, received in self.loose.items() if received < minutes_received_before]:
+        for event_id in [i for i, received in self.loose.items() if received < loose_before]:
             del self.loose[event_id]
 
     def dump(self, keep_hot: Callable[[str], bool]) -> bytes:
         """The bucket as bytes; visitors for which `keep_hot` is false, and all minutes, rest from now on."""
+        for key, minute in self.minutes.hot.items():
+            self.newest[key] = minute.received
         blob = _Blob(
             offsets=self.offsets,
             visitors=self.visitors.dump(keep_hot),
             due=self.due,
             minutes=self.minutes.dump(lambda _: False),
+            newest=self.newest,
             cohorts=self.cohorts,
             loose=self.loose,
             unsaid=self.unsaid,
@@ -122,6 +140,7 @@ class Bucket:
         blob = _unpack_blob(packed)
         bucket = cls()
         bucket.offsets, bucket.due = blob.offsets, blob.due
+        bucket.newest = blob.newest
         bucket.cohorts, bucket.loose, bucket.unsaid = blob.cohorts, blob.loose, blob.unsaid
         bucket.visitors.load(blob.visitors)
         bucket.minutes.load(blob.minutes)

@@ -76,9 +76,9 @@ def find_attempts(visitor: str, facts: Sequence[Fact], funnel: Funnel, rules: Ab
     window_ms = int(funnel.window_h * 3_600_000)
     attempts: list[Attempt] = []
     current: Attempt | None = None
-    previous = 0  # event time of the visitor's fact before
+    previous: int | None = None  # event time of the visitor's fact before
     for fact in facts:
-        paused = previous and fact.ts - previous > rules.abandon_ms
+        paused = previous is not None and fact.ts - previous > rules.abandon_ms
         previous = fact.ts
         if current is not None and not current.complete:
             if paused and current.left_at is None:
@@ -104,6 +104,14 @@ def find_attempts(visitor: str, facts: Sequence[Fact], funnel: Funnel, rules: Ab
         if (value := fact.number(funnel.value)) is not None:
             current.value = value
     return attempts
+
+
+def window_after(fact: Fact, funnels: Sequence[Funnel]) -> int:
+    """How long (ms) after `fact` others may belong to an attempt that it opens in one of `funnels`; 0 if it opens none.
+
+    May be too long, never too short: row versions rest on it (stretch.py).
+    """
+    return max((int(f.window_h * 3_600_000) for f in funnels if f.steps[0].type == fact.type), default=0)
 
 
 def standing(attempt: Attempt, frontier: int, rules: AbandonRules) -> Standing:

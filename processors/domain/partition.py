@@ -14,7 +14,7 @@ from processors.domain.bucket import Bucket, Steps, visitor_key
 from processors.domain.fact import Line, to_fact
 from processors.domain.rates import MINUTE_MS, MinuteKey, rate_row
 from processors.domain.rules import Rules
-from processors.domain.snapshot import Row, Snapshot, take_snapshot, tombstone
+from processors.domain.snapshot import Row, Snapshot, stretches_of, take_snapshot, tombstone
 from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, CohortKey, RowId, Visitor
 from schemas import topics
 from schemas.event import from_ms
@@ -65,6 +65,10 @@ class Partition:
         self._applied = {topic: min(b.offsets.get(topic, -1) for b in buckets) for topic in self._ahead}
         self._dirty: dict[tuple[int, str], bool] = {}
         self._cells_said = 0
+        self._newest: dict[MinuteKey, int] = {}
+        for bucket in buckets:
+            for minute, received in bucket.newest.items():
+                self._newest[minute] = max(received, self._newest.get(minute, 0))
         self._said_at = 0
         self._cohorts: set[MinuteKey] = set()
         self._ripening = {key: self._ripe_at(key) for bucket in buckets for key in bucket.cohorts}
@@ -98,7 +102,9 @@ class Partition:
                 if fact.event_id in visitor.facts:
                     counts.repeated += 1
                     continue
-                visitor.facts[fact.event_id] = fact
+                if not fact.is_bot:
+                    bucket.count(line.site, fact, visitor)
+                visitor.add(fact)
                 if doubtful:
                     visitor.distrust()
                 self._dirty[index, key] = self._dirty.get((index, key), False) or line.kind == "checkout"
@@ -108,9 +114,9 @@ class Partition:
                 continue
             else:
                 bucket.loose[fact.event_id] = fact.received
+                if not fact.is_bot:
+                    bucket.count(line.site, fact, None)
             counts.applied += 1
-            if not fact.is_bot:
-                bucket.count(line.site, line.visitor_id, fact)
         self.received[topic] = newest
         self._applied[topic] = offset
         return counts
@@ -159,7 +165,7 @@ class Partition:
             visitor.emitted[row_id] = digest
             self._say(emission, row_id, row)
         for row_id in [row_id for row_id in visitor.emitted if row_id not in snapshot.rows]:
-            self._say(emission, row_id, tombstone(visitor, row_id))
+            self._say(emission, row_id, tombstone(visitor, row_id, snapshot))
             if self._in_doubt():
                 visitor.emitted[row_id] = (
                     0  # what was said before may know more facts: retract again when they are back
@@ -190,10 +196,10 @@ class Partition:
         """Let go of facts before the cut, with the ids of their rows; shared counts keep what those facts added."""
         cut = snapshot.cut
         assert cut is not None  # noqa: S101  the caller checked; mypy cannot see it
-        gone = [event_id for event_id, fact in visitor.facts.items() if fact.ts < cut]
-        for event_id in gone:
-            del visitor.facts[event_id]
-        visitor.evicted += len(gone)
+        gone = [fact for fact in visitor.in_order() if fact.ts < cut]
+        visitor.before = stretches_of(visitor, gone, self.rules)[-1]
+        for fact in gone:
+            del visitor.facts[fact.event_id]
         for row_id in [row_id for row_id in visitor.emitted if row_id.at < cut]:
             del visitor.emitted[row_id]
         visitor.counted = take_snapshot(visitor, self.frontier, self.rules).counted
@@ -218,18 +224,33 @@ class Partition:
         if now - self._cells_said < self.rules.emit_interval_ms:
             return
         unsaid = {cell for bucket in self.buckets for cell in bucket.unsaid}
-        if not unsaid:
-            return
-        rows = emission.rows.setdefault(topics.ERROR_RATES.name, [])
         for minute_key, cell_key in unsaid:
             minutes = [m for m in (bucket.minutes.get(minute_key) for bucket in self.buckets) if m is not None]
+            self._newest[minute_key] = max(m.received for m in minutes)
             cells = [m.cells[cell_key] for m in minutes if cell_key in m.cells]
-            rows.append(_encode(rate_row(minute_key, cell_key, cells, self.number)))
+            row = rate_row(minute_key, cell_key, cells, self.number)
+            emission.rows.setdefault(topics.ERROR_RATES.name, []).append(_encode(row))
         for index, bucket in enumerate(self.buckets):
             if bucket.unsaid:
                 bucket.say()
                 self.changed.add(index)
         self._cells_said = now
+        self._forget_minutes()
+
+    def _forget_minutes(self) -> None:
+        """Let go of minutes that no late fact can reach any more, in all buckets at once: only their sum is a row.
+
+        Called when every cell has been said.
+        """
+        final = [key for key, received in self._newest.items() if received < self._kept_since()]
+        for key in final:
+            del self._newest[key]
+        for bucket in self.buckets if final else ():
+            bucket.forget_minutes(final)
+
+    def _kept_since(self) -> int:
+        """Receipt time (Unix ms) before which facts that belong to no open session or attempt no longer matter."""
+        return self.frontier - self.rules.lateness_ms - self.rules.link_ms
 
     def _emit_metrics(self, emission: Emission) -> None:
         ripe = [key for key, at in self._ripening.items() if at <= self.frontier]
@@ -278,8 +299,7 @@ class Partition:
         bucket = self.buckets[index]
         for topic, offset in applied.items():
             bucket.offsets[topic] = max(offset, bucket.offsets.get(topic, -1))
-        kept = self.rules.lateness_ms + self.rules.session.idle_ms
-        bucket.forget(self.frontier - kept, self.frontier - _COHORT_KEPT_MS)
+        bucket.forget(self.frontier - _COHORT_KEPT_MS, self._kept_since())
         self.changed.discard(index)
         return bucket.dump(lambda key: (index, key) in self._dirty)
 

@@ -1,9 +1,13 @@
 """Error rates per minute: how often each error occurred, in how many sessions, beside how much happened at all.
 
-Kept as sets of sessions and visitors per cell, so a repeat or another order changes nothing. Bots are left out.
+A cell holds numbers only. Whether a session or visitor already counts in it is read off the visitor's own facts, which
+live at least as long, so a repeat or another order changes nothing. Bots are left out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -11,7 +15,10 @@ from processors.domain.fact import ERROR, Fact
 from schemas.event import from_ms
 from schemas.rows import ErrorRateRow
 
-MINUTE_MS = 60_000
+MINUTE_MS: Final = 60_000
+
+_REQUESTS: Final = frozenset({"page_view", "http_request", "http_error", "network_error"})
+"""Types that tell of one request to the site, answered well or badly."""
 
 CellKey = tuple[str, str, str, str, str]
 """(class, fingerprint, page, release, browser); class and fingerprint are empty in the cell of all events."""
@@ -20,7 +27,7 @@ MinuteKey = tuple[str, int]
 """(site, minute as Unix ms)."""
 
 
-class Cell(msgspec.Struct, array_like=True):
+class Cell(msgspec.Struct, array_like=True, gc=False):
     """What one cell counts. `events` is every fact of the cell, so it also serves as the version.
 
     `said` is false from a change until the changed row has been said.
@@ -28,10 +35,12 @@ class Cell(msgspec.Struct, array_like=True):
 
     events: int = 0
     page_views: int = 0
-    sessions: set[str] = msgspec.field(default_factory=set)
-    visitors: set[str] = msgspec.field(default_factory=set)
+    requests: int = 0
+    sessions: int = 0
+    visitors: int = 0
     message: str = ""
-    message_at: tuple[int, str] = (0, "")
+    message_at: int = 0
+    message_id: str = ""
     said: bool = True
 
 
@@ -42,32 +51,63 @@ class Minute(msgspec.Struct, array_like=True):
     received: int = 0
 
 
-def cells_of(fact: Fact) -> list[CellKey]:
-    """The cells that `fact` counts in: the one of all events, and its error's own."""
+class Present:
+    """What one visitor already counts in during one minute (Unix ms; -1: not worked out). Never rests.
+
+    `cells` holds the keys of cells the visitor is in, and (key, session id) for the sessions.
+    """
+
+    __slots__ = ("cells", "minute")
+
+    def __init__(self) -> None:
+        self.minute = -1
+        self.cells: set[CellKey | tuple[CellKey, str]] = set()
+
+    def turn_to(self, minute: int, facts: Iterable[Fact]) -> None:
+        """Work out the visitor's presence in `minute`; `facts` must hold all that lie in it."""
+        self.minute = minute
+        self.cells.clear()
+        for fact in facts:
+            if fact.ts - fact.ts % MINUTE_MS == minute and not fact.is_bot:
+                for key in cells_of(fact):
+                    self.cells.add(key)
+                    self.cells.add((key, fact.session_id))
+
+
+def cells_of(fact: Fact) -> Sequence[CellKey]:
+    """The cells that `fact` counts in: the one of all events, and its error's own unless that names nothing."""
     everything = ("", "", fact.page, fact.release, fact.browser)
-    if fact.kind != ERROR:
-        return [everything]
-    return [everything, (fact.error_class, fact.fingerprint, fact.page, fact.release, fact.browser)]
+    if fact.kind != ERROR or not (fact.error_class or fact.fingerprint):
+        return (everything,)
+    return (everything, (fact.error_class, fact.fingerprint, fact.page, fact.release, fact.browser))
 
 
-def count(cell: Cell, fact: Fact, visitor: str) -> None:
-    """Count a fact that is new to the cell's visitor; `visitor` may be empty."""
+def count(cell: Cell, key: CellKey, fact: Fact, present: Present | None, *, is_visitor: bool) -> None:
+    """Count a new fact in the cell of `key`.
+
+    `present`: the presence of the fact's visitor in its minute, None for nobody's event; `is_visitor`: has a visitor id.
+    """
     cell.events += 1
-    cell.page_views += fact.type == "page_view"
-    session = fact.session_id or visitor
-    if session:
-        cell.sessions.add(session)
-    if visitor:
-        cell.visitors.add(visitor)
-    if fact.message and (not cell.message or fact.order < cell.message_at):
-        cell.message, cell.message_at = fact.message, fact.order
+    type_ = fact.type
+    if type_ in _REQUESTS:
+        cell.requests += 1
+        if type_ == "page_view":
+            cell.page_views += 1
+    if present is not None and (key, fact.session_id) not in present.cells:
+        present.cells.add((key, fact.session_id))
+        cell.sessions += 1
+        if key not in present.cells:
+            present.cells.add(key)
+            cell.visitors += is_visitor
+    if fact.message and (not cell.message or fact.order < (cell.message_at, cell.message_id)):
+        cell.message, cell.message_at, cell.message_id = fact.message, fact.ts, fact.event_id
 
 
-def rate_row(minute: MinuteKey, key: CellKey, cells: list[Cell], source_partition: int) -> ErrorRateRow:
+def rate_row(minute: MinuteKey, key: CellKey, cells: Sequence[Cell], source_partition: int) -> ErrorRateRow:
     """The snapshot row of one cell from its parts, which share no visitor."""
     class_, fingerprint, page, release, browser = key
-    _, message = min(((c.message_at, c.message) for c in cells if c.message), default=((0, ""), ""))
     events = sum(cell.events for cell in cells)
+    first = min((c for c in cells if c.message), key=lambda c: (c.message_at, c.message_id), default=None)
     return ErrorRateRow(
         site=minute[0],
         minute=from_ms(minute[1]),
@@ -75,12 +115,13 @@ def rate_row(minute: MinuteKey, key: CellKey, cells: list[Cell], source_partitio
         version=events,
         class_=class_,
         fingerprint=fingerprint,
-        message=message if class_ else "",
+        message=first.message if first and (class_ or fingerprint) else "",
         page=page,
         release=release,
         browser=browser,
         events=events,
-        sessions=sum(len(cell.sessions) for cell in cells),
-        visitors=sum(len(cell.visitors) for cell in cells),
+        sessions=sum(cell.sessions for cell in cells),
+        visitors=sum(cell.visitors for cell in cells),
         page_views=sum(cell.page_views for cell in cells),
+        requests=sum(cell.requests for cell in cells),
     )

@@ -37,6 +37,11 @@ class Rules:
         return PropertyReader(wanted)
 
     @property
+    def link_ms(self) -> int:
+        """Silence after which a visitor's facts no longer bear on each other, but for open funnels."""
+        return max(self.session.idle_ms, self.abandon.abandon_ms)
+
+    @property
     def ripe_after_s(self) -> float:
         """Seconds after which every funnel step has either been passed or counts as stalled."""
         return max((funnel.stall_after_s for funnel in self.funnels), default=0.0)

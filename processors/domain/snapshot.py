@@ -1,7 +1,8 @@
 """From a visitor's facts to rows: sessions, funnel attempts and friction signals, all at once and from scratch.
 
 Recomputing from the set is what makes rows exact under disorder, repeats and crashes; facts of one visitor are few.
-A version is facts known * 8 + the stage of life, so it rises with every fact and with every change made by silence.
+A version is the length of the row's stretch of facts * 8 + the stage of life, so it rises with every fact that may
+change the row and with every change made by silence.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from processors.domain import fact as facts_
 from processors.domain.fact import Fact
 from processors.domain.friction import count_signals, find_signals, score
 from processors.domain.friction.signal import Signal
-from processors.domain.funnel import Attempt, find_attempts, standing
+from processors.domain.funnel import Attempt, find_attempts, standing, window_after
 from processors.domain.rules import Rules
 from processors.domain.session import Session, sessionise
+from processors.domain.stretch import Stretch, find_stretches, length_at
 from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, CohortKey, RowId, Visitor
 from schemas.event import from_ms
 from schemas.rows import AttemptState, FrictionSignalRow, FunnelAttemptRow, SessionRow
@@ -53,16 +55,18 @@ class Snapshot:
     counted: dict[CohortKey, tuple[int, int]] = field(default_factory=dict)
     next_change: int | None = None
     cut: int | None = None
+    stretches: list[Stretch] = field(default_factory=list)
+
+    def version(self, at: int, stage: int) -> int:
+        """Version of a row whose time is `at` (Unix ms)."""
+        return length_at(self.stretches, at) * _STAGES + stage
 
 
 def take_snapshot(visitor: Visitor, frontier: int, rules: Rules) -> Snapshot:
     """The rows of `visitor` when everything received up to `frontier` (Unix ms) has been seen. Pure."""
     facts = visitor.in_order()
     who = visitor.visitor_id or (facts[0].session_id if facts else "")
-    is_bot = True in {fact.is_bot for fact in facts}
-    version = visitor.known * _STAGES
-    traits = _traits(facts)
-    snapshot = Snapshot()
+    snapshot = Snapshot(stretches=stretches_of(visitor, facts, rules))
     sessions = sessionise(who, facts, rules.session)
     signals: list[Signal] = []
     changes: list[int] = []
@@ -71,37 +75,43 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules) -> Snapshot:
         signals += found
         closes_at = session.last_received + rules.session.idle_ms
         closed = session.superseded or frontier >= closes_at
-        changes.append(closes_at + rules.lateness_ms if closed else closes_at)
-        own_traits = traits if len(session.facts) == len(facts) else _traits(session.facts)
-        row = _session_row(visitor, session, found, own_traits, is_bot=is_bot, rules=rules)
+        changes.append(_session_final_at(session, rules) if closed else closes_at)
+        row = _session_row(visitor, session, found, rules=rules)
         row.state = "closed" if closed else "open"
-        row.version = version + closed
+        row.version = snapshot.version(session.started, int(closed))
         snapshot.rows[RowId(SESSION, "", row.session_id, session.started)] = row
-        if not is_bot:
+        if not row.is_bot:
             _count(snapshot.counted, (session.started, "", 0), passed=row.errors > 0)
+        for signal in found:
+            signal_row = _signal_row(visitor, who, signal, row, rules)
+            signal_row.version = snapshot.version(signal.first.ts, 0)
+            snapshot.rows[RowId(SIGNAL, signal.signal, signal_row.signal_id, signal.first.ts)] = signal_row
+    signals.sort(key=lambda signal: (signal.at.order, signal.signal))
     attempts = [a for funnel in rules.funnels for a in find_attempts(who, facts, funnel, rules.abandon)]
-    session_of = _session_of(sessions) if signals or attempts else {}
-    for signal in signals:
-        signal_row = _signal_row(visitor, who, signal, session_of=session_of, is_bot=is_bot, rules=rules)
-        signal_row.version = version
-        snapshot.rows[RowId(SIGNAL, signal.signal, signal_row.signal_id, signal.at.ts)] = signal_row
+    session_of = _session_of(sessions) if attempts else {}
     for attempt in attempts:
         now = standing(attempt, frontier, rules.abandon)
-        changes.append(_final_at(attempt, rules) if now.next_change is None else now.next_change)
-        attempt_row = _attempt_row(visitor, attempt, facts, signals, traits, session_of=session_of, is_bot=is_bot)
+        changes.append(_attempt_final_at(attempt, rules) if now.next_change is None else now.next_change)
+        began_in = session_of[attempt.reached[0].event_id]
+        attempt_row = _attempt_row(visitor, attempt, facts, signals, began_in)
         attempt_row.state = now.state
-        attempt_row.version = version + _STAGE_OF_STATE[now.state]
+        attempt_row.version = snapshot.version(attempt.started, _STAGE_OF_STATE[now.state])
         snapshot.rows[RowId(ATTEMPT, attempt.funnel.name, attempt.attempt_id, attempt.started)] = attempt_row
-        if not is_bot:
+        if not attempt_row.is_bot:
             _count_steps(snapshot.counted, attempt)
     snapshot.next_change = min((at for at in changes if at > frontier), default=None)
     snapshot.cut = _cut(facts, sessions, attempts, frontier, rules)
     return snapshot
 
 
-def tombstone(visitor: Visitor, row_id: RowId) -> Row:
-    """The row that retracts `row_id`: newer than any row of the same facts."""
-    version, at = visitor.known * _STAGES + _STAGE_DELETED, from_ms(row_id.at)
+def stretches_of(visitor: Visitor, facts: Sequence[Fact], rules: Rules) -> list[Stretch]:
+    """The stretches of a visitor's `facts` (in event order)."""
+    return find_stretches(facts, visitor.before, rules.link_ms, lambda fact: window_after(fact, rules.funnels))
+
+
+def tombstone(visitor: Visitor, row_id: RowId, snapshot: Snapshot) -> Row:
+    """The row that retracts `row_id`: newer than any row of the same facts, older than one that more facts assert."""
+    version, at = snapshot.version(row_id.at, _STAGE_DELETED), from_ms(row_id.at)
     if row_id.table == SESSION:
         return SessionRow(
             site=visitor.site,
@@ -132,9 +142,13 @@ def tombstone(visitor: Visitor, row_id: RowId) -> Row:
     )
 
 
-def _session_of(sessions: Iterable[Session]) -> dict[str, str]:
-    """Session id by event id."""
-    return {fact.event_id: session.session_id for session in sessions for fact in session.facts}
+def _session_of(sessions: Iterable[Session]) -> dict[str, Session]:
+    """Session by event id."""
+    return {fact.event_id: session for session in sessions for fact in session.facts}
+
+
+def _is_bot(facts: Iterable[Fact]) -> bool:
+    return any(fact.is_bot for fact in facts)
 
 
 class _Traits(NamedTuple):
@@ -167,9 +181,10 @@ def _first_page(facts: Iterable[Fact]) -> str:
 
 
 def _session_row(
-    visitor: Visitor, session: Session, signals: Sequence[Signal], traits: _Traits, *, is_bot: bool, rules: Rules
+    visitor: Visitor, session: Session, signals: Sequence[Signal], *, rules: Rules
 ) -> SessionRow:
     facts = session.facts
+    traits = _traits(facts)
     views: list[Fact] = []
     errors: dict[str, int] = {}
     clicks = checkout_events = orders = 0
@@ -211,7 +226,7 @@ def _session_row(
         country=traits.country,
         release=traits.release,
         user_id=traits.user_id,
-        is_bot=is_bot,
+        is_bot=_is_bot(facts),
         engaged=engaged,
         bounced=not engaged,
         friction_score=score(counts, rules.friction),
@@ -220,38 +235,32 @@ def _session_row(
     )
 
 
-def _signal_row(
-    visitor: Visitor, who: str, signal: Signal, *, session_of: Mapping[str, str], is_bot: bool, rules: Rules
-) -> FrictionSignalRow:
+def _signal_row(visitor: Visitor, who: str, signal: Signal, session: SessionRow, rules: Rules) -> FrictionSignalRow:
+    """The row of `signal`. Its time is that of the fact that names it, so that no later fact moves the row."""
     rule = rules.friction[signal.signal]
     return FrictionSignalRow(
         site=visitor.site,
         signal=signal.signal,
         signal_id=signal.signal_id(who),
-        ts=from_ms(signal.at.ts),
+        ts=from_ms(signal.first.ts),
         visitor_id=visitor.visitor_id,
         version=0,
         rule_version=rule.version,
-        session_id=session_of[signal.first.event_id],
+        session_id=session.session_id,
         path=signal.first.path,
         page=signal.first.page,
         element=signal.first.element,
         evidence=_evidence.encode({**signal.evidence, "thresholds": rule.thresholds}).decode(),
-        is_bot=is_bot,
+        is_bot=session.is_bot,
     )
 
 
 def _attempt_row(
-    visitor: Visitor,
-    attempt: Attempt,
-    facts: Sequence[Fact],
-    signals: Sequence[Signal],
-    traits: _Traits,
-    *,
-    session_of: Mapping[str, str],
-    is_bot: bool,
+    visitor: Visitor, attempt: Attempt, facts: Sequence[Fact], signals: Sequence[Signal], began_in: Session
 ) -> FunnelAttemptRow:
+    """The row of `attempt`, described by the session it began in: what other sessions say may be gone before it is."""
     steps = attempt.funnel.steps
+    traits = _traits(began_in.facts)
     times = [from_ms(fact.ts) for fact in attempt.reached]
     on_step = [s for s in signals if not attempt.complete and attempt.last_step <= s.at.ts <= attempt.last_seen]
     errors = [
@@ -272,7 +281,7 @@ def _attempt_row(
         started_at=from_ms(attempt.started),
         version=0,
         funnel_version=attempt.funnel.version,
-        session_id=session_of[attempt.reached[0].event_id],
+        session_id=began_in.session_id,
         steps=[step.name for step in steps],
         step_times=[*times, *([None] * (len(steps) - len(times)))],
         step_reached=len(times),
@@ -288,7 +297,7 @@ def _attempt_row(
         os=traits.os,
         country=traits.country,
         release=traits.release,
-        is_bot=is_bot,
+        is_bot=_is_bot(began_in.facts),
     )
 
 
@@ -307,16 +316,21 @@ def _count_steps(counted: dict[CohortKey, tuple[int, int]], attempt: Attempt) ->
         _count(counted, (fact.ts, attempt.funnel.name, i), passed=passed)
 
 
-def _final_at(attempt: Attempt, rules: Rules) -> int:
-    """Receipt time (Unix ms) after which nothing can change `attempt`: no late fact, no order that recovers it."""
-    window_ms = 0 if attempt.complete else int(attempt.funnel.window_h * 3_600_000)
-    return attempt.quiet_received + rules.abandon.abandon_ms + max(rules.lateness_ms, window_ms)
+def _session_final_at(session: Session, rules: Rules) -> int:
+    """Receipt time (Unix ms) after which no late fact can change `session`."""
+    return session.last_received + rules.link_ms + rules.lateness_ms
+
+
+def _attempt_final_at(attempt: Attempt, rules: Rules) -> int:
+    """Receipt time (Unix ms) after which nothing can change `attempt`: no step within its window, however late."""
+    window_ms = int(attempt.funnel.window_h * 3_600_000)
+    return attempt.quiet_received + rules.link_ms + window_ms + rules.lateness_ms
 
 
 def _cut(
     facts: Sequence[Fact], sessions: Sequence[Session], attempts: Sequence[Attempt], frontier: int, rules: Rules
 ) -> int | None:
-    """The event time before which nothing can change any more: sessions and attempts that ended `lateness` ago.
+    """The event time before which nothing can change any more: sessions and attempts that are final.
 
     A final one that reaches past the cut is kept whole, and so moves the cut back to its own start.
     """
@@ -326,14 +340,11 @@ def _cut(
     cut = facts[-1].ts + 1
     for session in sessions:
         spans.append((session.started, session.ended))
-        if frontier < session.last_received + rules.session.idle_ms + rules.lateness_ms:
+        if frontier < _session_final_at(session, rules):
             cut = min(cut, session.started)
     for attempt in attempts:
         spans.append((attempt.started, attempt.last_seen))
-        horizon = (
-            rules.lateness_ms if attempt.complete else max(rules.lateness_ms, int(attempt.funnel.window_h * 3.6e6))
-        )
-        if frontier < attempt.quiet_received + rules.abandon.abandon_ms + horizon:
+        if frontier < _attempt_final_at(attempt, rules):
             cut = min(cut, attempt.started)
     moved = True
     while moved:

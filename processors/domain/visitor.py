@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from processors.domain.fact import Fact
+from processors.domain.rates import Present
+from processors.domain.stretch import Stretch
 
 SESSION, ATTEMPT, SIGNAL = 0, 1, 2
 """Tables of derived rows, as codes in a RowId."""
@@ -30,22 +32,27 @@ class RowId(NamedTuple):
 class Visitor(msgspec.Struct, array_like=True):
     """One visitor of one site.
 
-    `facts` by event id, so a repeat is recognised for as long as the state lives. `evicted` counts facts let go.
-    `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts.
+    `facts` by event id, so a repeat is recognised for as long as the state lives. `before` is the stretch whose facts
+    were let go and which those held may go on with, `newest` the latest event time of all (Unix ms).
+    `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts;
+    `present` is worked out from the facts when needed and never rests.
     """
 
     site: str
     visitor_id: str
     facts: dict[str, Fact] = {}
-    evicted: int = 0
+    before: Stretch | None = None
     emitted: dict[RowId, int] = {}
     counted: dict[CohortKey, tuple[int, int]] = {}
     last_emit: int = 0
+    newest: int = 0
+    present: Present | None = None
 
-    @property
-    def known(self) -> int:
-        """Distinct facts ever applied: the base of every row version, so that a fuller row always wins."""
-        return self.evicted + len(self.facts)
+    def add(self, fact: Fact) -> None:
+        """Take in a fact that is new to this visitor."""
+        self.facts[fact.event_id] = fact
+        if fact.ts > self.newest:
+            self.newest = fact.ts
 
     def in_order(self) -> list[Fact]:
         """The facts by event time, then id."""

@@ -47,18 +47,19 @@ def attempts(
         who = visitor or session
         if not who:
             continue
-        described = traits(happenings)
-        del described["referrer"], described["user_id"]
         visits = spans(who, happenings, idle_s, max_s)
         friction = [f for span in visits for f in found_in(span.happenings, thresholds)]
         for funnel in funnels:
             for attempt in _tries(happenings, funnel, abandon_s * 1000):
                 start = attempt.reached[0]
+                began_in = next(span for span in visits if start in span.happenings)
+                described = traits(began_in.happenings)
+                del described["referrer"], described["user_id"]
                 id_ = hashlib.blake2b(f"{funnel['name']}|{who}|{start.at}".encode(), digest_size=8).hexdigest()
                 found[site, funnel["name"], id_, moment(start.at)] = {
                     "visitor_id": visitor,
-                    "session_id": next(span.session_id for span in visits if start in span.happenings),
-                    "is_bot": any(h.is_bot for h in happenings),
+                    "session_id": began_in.session_id,
+                    "is_bot": any(h.is_bot for h in began_in.happenings),
                     "state": _state(attempt, funnel, frontier, abandon_s * 1000),
                     **described,
                     **_progress(attempt, funnel),

@@ -16,6 +16,7 @@ RateKey = tuple[str, datetime, str, str, str, str, str]
 class _Cell:
     events: int = 0
     page_views: int = 0
+    requests: int = 0
     sessions: set[tuple[str, str]] = field(default_factory=set)
     visitors: set[str] = field(default_factory=set)
     messages: list[tuple[int, str, str]] = field(default_factory=list)
@@ -31,6 +32,7 @@ def rates(events: Iterable[Mapping[str, Any]]) -> dict[RateKey, dict[str, Any]]:
         key: {
             "events": cell.events,
             "page_views": cell.page_views,
+            "requests": cell.requests,
             "sessions": len(cell.sessions),
             "visitors": len(cell.visitors),
         }
@@ -63,7 +65,7 @@ def sum_partitions(rows: Iterable[Mapping[str, Any]]) -> dict[RateKey, dict[str,
     for row in rows:
         names = ("class", "fingerprint", "page", "release", "browser")
         key: RateKey = (row["site"], row["minute"], *(row.get(name, "") for name in names))
-        total = found.setdefault(key, dict.fromkeys(("events", "page_views", "sessions", "visitors"), 0))
+        total = found.setdefault(key, dict.fromkeys(("events", "page_views", "requests", "sessions", "visitors"), 0))
         for name in total:
             total[name] += row.get(name, 0)
     return found
@@ -72,6 +74,7 @@ def sum_partitions(rows: Iterable[Mapping[str, Any]]) -> dict[RateKey, dict[str,
 def _count(cell: _Cell, h: Happening, visitor: str) -> None:
     cell.events += 1
     cell.page_views += h.type == "page_view"
+    cell.requests += h.type in ("page_view", "http_request", "http_error", "network_error")
     if visitor or h.text("session_id"):
         cell.sessions.add((visitor, h.text("session_id")))
     if visitor:

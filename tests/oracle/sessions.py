@@ -31,9 +31,8 @@ def sessions(
     for (site, visitor, session), happenings in by_visitor(events).items():
         if not visitor and not session:
             continue
-        bot = any(h.is_bot for h in happenings)
         for span in spans(visitor or session, happenings, idle_s, max_s):
-            row = {"is_bot": bot, **_row(span.happenings, thresholds)}
+            row = {"is_bot": any(h.is_bot for h in span.happenings), **_row(span.happenings, thresholds)}
             if frontier is not None:
                 silent = frontier - span.last_received >= idle_s * 1000
                 row["state"] = "closed" if span.followed or silent else "open"

@@ -60,12 +60,12 @@ def signals(
     for (site, visitor, session), happenings in by_visitor(events).items():
         if not visitor and not session:
             continue
-        bot = any(h.is_bot for h in happenings)
         for span in spans(visitor or session, happenings, idle_s, max_s):
+            bot = any(h.is_bot for h in span.happenings)
             for f in found_in(span.happenings, thresholds):
                 row: dict[str, Any] = {name: f.first.text(name) for name in ("path", "element")}
                 row |= {"page": f.first.page, "is_bot": bot, "evidence": dict(f.measured)}
-                rows.append(((site, f.signal, visitor, span.session_id, moment(f.at.at)), row))
+                rows.append(((site, f.signal, visitor, span.session_id, moment(f.first.at)), row))
     return numbered(rows)
 
 

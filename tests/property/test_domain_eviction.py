@@ -20,8 +20,8 @@ from tests.property.test_domain_harness import (
 )
 
 seeds = st.integers(0, 2**32)
-KEPT_MS = DAY_MS + 1_800_000  # lateness after the idle time that ends a session
-ends = st.sampled_from((1_800_000, KEPT_MS, 3 * DAY_MS))
+KEPT_MS = 2 * DAY_MS + 1_800_000  # lateness after the funnel's window and the idle time that ends a session
+ends = st.sampled_from((1_800_000, KEPT_MS - DAY_MS, KEPT_MS, 3 * DAY_MS))
 
 
 @settings(max_examples=150, deadline=None)

@@ -17,7 +17,7 @@ from processors.domain.rules import Rules
 from schemas.funnel import load_funnels
 from schemas.topics import TABLE_OF_TOPIC, partition_of
 from tests import oracle
-from tests.oracle.compare import FINAL_KEYS, final_key, typed
+from tests.oracle.compare import final_key, typed
 from tests.oracle.events import milliseconds
 from tests.oracle.streams import BASE_MS, TOPIC, Event, lines
 
@@ -28,9 +28,6 @@ DERIVED = ("sessions", "funnels", "signals", "error_rates")
 DAY_MS = 86_400_000
 LINGER_MS = 5
 SETTLE_MS = 20_000  # longer than any pause between two emissions of a visitor
-
-KEYS = FINAL_KEYS | {"friction_signals": ("site", "signal", "ts", "visitor_id", "signal_id")}
-"""The tables' sort keys, but with a signal's exact time: its day alone is a known defect with a test of its own."""
 
 Records = dict[str, list[list[Event]]]
 Log = list[tuple[str, bytes]]
@@ -132,14 +129,14 @@ def rows_of(log: Log, topic: str) -> list[dict[str, Any]]:
 
 def final(log: Log) -> dict[str, list[dict[str, Any]]]:
     """By topic, the rows that FINAL shows."""
-    return {topic: oracle.latest(TABLE_OF_TOPIC[topic], rows_of(log, topic), KEYS) for topic in DERIVED}
+    return {topic: oracle.latest(TABLE_OF_TOPIC[topic], rows_of(log, topic)) for topic in DERIVED}
 
 
 def content(log: Log) -> dict[str, dict[Any, dict[str, Any]]]:
     """By topic, the final rows by key without their versions: equal for two runs that agree."""
     return {
         topic: {
-            final_key(TABLE_OF_TOPIC[topic], row, KEYS): {k: v for k, v in row.items() if k != "version"}
+            final_key(TABLE_OF_TOPIC[topic], row): {k: v for k, v in row.items() if k != "version"}
             for row in rows
         }
         for topic, rows in final(log).items()
@@ -183,7 +180,7 @@ def falls(log: Log) -> list[str]:
     newest: dict[Any, dict[str, Any]] = {}
     for topic, text in log:
         row = typed(json.loads(text))
-        key = (topic, final_key(TABLE_OF_TOPIC[topic], row, KEYS))
+        key = (topic, final_key(TABLE_OF_TOPIC[topic], row))
         before = newest.get(key)
         if before is not None and row["version"] < before["version"]:
             told.append(f"{key}: {before['version']} -> {row['version']}")

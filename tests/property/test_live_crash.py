@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,13 +33,6 @@ from tests.property.test_domain_harness import (
 
 seeds = st.integers(0, 2**32)
 ends = st.sampled_from((50_000, 1_800_000, 2 * DAY_MS))
-
-
-RATES_LET_GO = pytest.mark.xfail(
-    strict=False,
-    reason="known defect: a minute's counts let go in one bucket while another bucket still gets facts of that minute "
-    "leave error_rates short by those; sessions, attempts and signals are right",
-)
 
 
 class Worker:
@@ -170,7 +162,6 @@ def test_versions_never_fall_within_one_life(events: list[Event], seed: int, cra
     assert [told for life in worker.lives for told in falls(life)] == []
 
 
-@RATES_LET_GO
 @settings(max_examples=80, deadline=None)
 @given(streams(days=True), seeds, st.integers(1, 3), st.sampled_from((0, 2000)))
 def test_crashes_in_long_lives_change_nothing(events: list[Event], seed: int, crashes: int, interval_ms: int) -> None:
@@ -178,7 +169,6 @@ def test_crashes_in_long_lives_change_nothing(events: list[Event], seed: int, cr
     assert differences(worker.kafka, events, worker.owned.state.frontier) == []
 
 
-@RATES_LET_GO
 @settings(max_examples=80, deadline=None)
 @given(streams(days=True, repeats=False), seeds, st.integers(0, 3), st.sampled_from((0, 2000)))
 def test_crashes_in_a_replay_change_nothing(events: list[Event], seed: int, crashes: int, interval_ms: int) -> None:

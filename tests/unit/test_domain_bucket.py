@@ -8,6 +8,7 @@ import pytest
 from processors.domain.bucket import Bucket, split_key, visitor_key
 from processors.domain.shelf import Shelf
 from processors.domain.visitor import SESSION, RowId
+from processors.domain.stretch import Stretch
 from tests.unit.test_domain_fact import make_fact
 
 MINUTE = 60_000
@@ -22,12 +23,12 @@ def filled() -> Bucket:
     bucket.offsets = {"clickstream": 7}
     fact = make_fact(5, "js_error", error_class="js", session_id="s", received=9)
     visitor = bucket.visitor(visitor_key("shop", "ann", "s"))
-    visitor.facts[fact.event_id] = fact
-    visitor.evicted, visitor.last_emit = 3, 11
+    bucket.count("shop", fact, visitor)
+    visitor.add(fact)
+    visitor.before, visitor.last_emit = Stretch(1, 3, 4), 11
     visitor.emitted[RowId(SESSION, "", "s", 5)] = 2**63
     visitor.counted[0, "", 0] = (1, 1)
     bucket.due[visitor_key("shop", "ann", "s")] = 0
-    bucket.count("shop", "ann", fact)
     bucket.add_steps(("shop", 0), ("checkout", 0), 2, 1)
     bucket.loose["e9"] = 44
     return bucket
@@ -86,31 +87,36 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
     bucket = filled()
     packed = bucket.dump(lambda _: hot)
     back = Bucket.load(packed)
-    for name in ("offsets", "due", "cohorts", "loose", "unsaid"):
+    for name in ("offsets", "due", "newest", "cohorts", "loose", "unsaid"):
         assert getattr(back, name) == getattr(bucket, name), name
     ann = visitor_key("shop", "ann", "s")
     assert [*back.visitors.keys()] == [*bucket.visitors.keys()] == [ann]
     assert [*back.minutes.keys()] == [*bucket.minutes.keys()] == [("shop", 0)]
     assert back.visitors.get(ann) == bucket.visitors.get(ann)
     assert back.minutes.get(("shop", 0)) == bucket.minutes.get(("shop", 0))
-    assert back.visitor(visitor_key("shop", "ann", "s")).known == 4
 
 
-def test_minutes_and_loose_ids_are_forgotten_by_their_receipt() -> None:
+def test_ids_of_nobodys_events_are_forgotten_by_their_receipt() -> None:
     bucket = filled()
-    bucket.say()
-    bucket.forget(9, 0)
-    assert (len(bucket.minutes), bucket.loose) == (1, {"e9": 44})
-    bucket.forget(10, 0)
-    assert (len(bucket.minutes), bucket.loose) == (0, {"e9": 44})
-    bucket.forget(45, 0)
+    bucket.forget(0, 44)
+    assert bucket.loose == {"e9": 44}
+    bucket.forget(0, 45)
     assert bucket.loose == {}
+
+
+def test_a_minute_is_forgotten_hot_or_at_rest() -> None:
+    for rest in (True, False):
+        bucket = filled()
+        if rest:
+            bucket.dump(lambda _: False)
+        bucket.forget_minutes([("shop", 0), ("shop", MINUTE)])
+        assert (len(bucket.minutes), bucket.newest) == (0, {})
 
 
 def test_cohorts_are_forgotten_by_their_minute() -> None:
     bucket = filled()
     bucket.add_steps(("shop", MINUTE), ("checkout", 0), 1, 0)
-    bucket.forget(0, MINUTE)
+    bucket.forget(MINUTE, 0)
     assert bucket.cohorts == {("shop", MINUTE): {("checkout", 0): (1, 0)}}
 
 
@@ -121,19 +127,3 @@ def test_step_counts_add_up_and_never_go_below_zero() -> None:
     assert bucket.cohorts["shop", 0] == {("checkout", 1): (1, 1)}
     bucket.add_steps(("shop", 0), ("checkout", 1), -5, -5)
     assert bucket.cohorts["shop", 0] == {("checkout", 1): (0, 0)}
-
-
-@pytest.mark.xfail(strict=False, reason="known defect: a minute may be let go before it was said")
-def test_a_minute_not_yet_said_is_not_forgotten() -> None:
-    bucket = filled()
-    bucket.forget(10**9, 0)
-    assert list(bucket.minutes.keys()) == [("shop", 0)]
-
-
-@pytest.mark.xfail(strict=False, reason="known defect: a minute may be let go before it was said")
-def test_saying_survives_a_minute_that_was_forgotten_and_came_back() -> None:
-    bucket = filled()
-    bucket.forget(10**9, 0)
-    bucket.count("shop", "bob", make_fact(6, page="/other"))
-    bucket.say()
-    assert bucket.unsaid == []

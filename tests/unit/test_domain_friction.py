@@ -154,7 +154,6 @@ def click_event(at: str, event_id: str) -> Event:
     return event | {"session_id": "s", "ts": stamp, "received_at": stamp, "x": 1.0, "y": 1.0, "path": "/"}
 
 
-@pytest.mark.xfail(strict=True, reason="the tombstone of the old time has the same sort key and the higher version")
 def test_a_late_click_does_not_retract_the_rage_it_belongs_to() -> None:
     events = [click_event("000", "a"), click_event("200", "b"), click_event("400", "c"), click_event("100", "d")]
     log = Log()

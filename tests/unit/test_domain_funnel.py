@@ -89,7 +89,6 @@ def test_exactly_thirty_minutes_between_two_facts_are_no_pause() -> None:
     assert len(attempts(make_fact(1, "product_added"), make_fact(30 * MINUTE + 2, "product_added"))) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="0 stands for no fact before, so a pause after a clock at the epoch is missed")
 def test_a_pause_after_a_fact_of_1970_is_a_pause() -> None:
     assert len(attempts(make_fact(0, "product_added"), make_fact(HOUR, "product_added"))) == 2
 
