@@ -16,6 +16,8 @@ Steps = dict[tuple[str, int], tuple[int, int]]
 """(funnel, step index) -> (entered, passed)."""
 
 _pack: Final = msgspec.msgpack.Encoder().encode
+
+
 def _pack_visitor(visitor: Visitor) -> bytes:
     visitor.present = None
     return _pack(visitor)
@@ -75,8 +77,7 @@ class Bucket:
         if minute is None:
             minute = Minute()
             self.minutes.put(minute_key, minute)
-        if fact.received > minute.received:
-            minute.received = fact.received
+        minute.received = max(minute.received, fact.received)
         present = None
         if visitor is not None:
             present = visitor.present = visitor.present or Present()

@@ -72,10 +72,6 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return (self.ts, self.event_id)
 
 
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time with its zone; a line without one is no event."""
-
-
 class Line(msgspec.Struct):
     """The fields of an event line that facts are made of; other fields are passed over without being decoded."""
 

@@ -85,7 +85,7 @@ def cells_of(fact: Fact) -> Sequence[CellKey]:
 def count(cell: Cell, key: CellKey, fact: Fact, present: Present | None, *, is_visitor: bool) -> None:
     """Count a new fact in the cell of `key`.
 
-    `present`: the presence of the fact's visitor in its minute, None for nobody's event; `is_visitor`: has a visitor id.
+    `present`: the visitor's presence in that minute, None for nobody's event; `is_visitor`: whether it has an id.
     """
     cell.events += 1
     type_ = fact.type

@@ -180,9 +180,7 @@ def _first_page(facts: Iterable[Fact]) -> str:
     return next((fact.page for fact in facts if fact.page), "")
 
 
-def _session_row(
-    visitor: Visitor, session: Session, signals: Sequence[Signal], *, rules: Rules
-) -> SessionRow:
+def _session_row(visitor: Visitor, session: Session, signals: Sequence[Signal], *, rules: Rules) -> SessionRow:
     facts = session.facts
     traits = _traits(facts)
     views: list[Fact] = []

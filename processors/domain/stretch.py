@@ -1,4 +1,4 @@
-"""Stretches: runs of one visitor's facts that can bear on each other. Their lengths are what rows' versions are made of.
+"""Stretches: runs of one visitor's facts that can bear on each other. Their lengths make rows' versions.
 
 Two facts are in one stretch when no more than `link_ms` lies between neighbours, or when the later one falls into the
 window of a funnel that the earlier may have opened. What a row says depends on the facts of its stretch only, and more
@@ -48,6 +48,6 @@ def find_stretches(
 
 
 def length_at(stretches: Sequence[Stretch], at: int) -> int:
-    """Length of the stretch that event time `at` (Unix ms) lies in; 0 before the first."""
+    """Length of the stretch that a fact at event time `at` (Unix ms) is in or would go on with; 0 without one."""
     n = bisect_right(stretches, at, key=lambda stretch: stretch.start)
-    return stretches[n - 1].length if n else 0
+    return stretches[n - 1].length if n and at <= stretches[n - 1].reach else 0

@@ -51,8 +51,7 @@ class Visitor(msgspec.Struct, array_like=True):
     def add(self, fact: Fact) -> None:
         """Take in a fact that is new to this visitor."""
         self.facts[fact.event_id] = fact
-        if fact.ts > self.newest:
-            self.newest = fact.ts
+        self.newest = max(self.newest, fact.ts)
 
     def in_order(self) -> list[Fact]:
         """The facts by event time, then id."""

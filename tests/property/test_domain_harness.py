@@ -135,10 +135,7 @@ def final(log: Log) -> dict[str, list[dict[str, Any]]]:
 def content(log: Log) -> dict[str, dict[Any, dict[str, Any]]]:
     """By topic, the final rows by key without their versions: equal for two runs that agree."""
     return {
-        topic: {
-            final_key(TABLE_OF_TOPIC[topic], row): {k: v for k, v in row.items() if k != "version"}
-            for row in rows
-        }
+        topic: {final_key(TABLE_OF_TOPIC[topic], row): {k: v for k, v in row.items() if k != "version"} for row in rows}
         for topic, rows in final(log).items()
     }
 

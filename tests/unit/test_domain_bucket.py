@@ -7,8 +7,8 @@ import pytest
 
 from processors.domain.bucket import Bucket, split_key, visitor_key
 from processors.domain.shelf import Shelf
-from processors.domain.visitor import SESSION, RowId
 from processors.domain.stretch import Stretch
+from processors.domain.visitor import SESSION, RowId
 from tests.unit.test_domain_fact import make_fact
 
 MINUTE = 60_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from processors.domain.fact import Fact
 from processors.domain.funnel import AbandonRules, Attempt, find_attempts, standing
 from schemas.funnel import Funnel, Step
