@@ -219,7 +219,6 @@ def document() -> dict[str, Any]:
         },
     }
     post = {
-        "operationId": "postEvents",
         "summary": ROUTES["events"].summary,
         "security": [{name: []} for name in _KEY_SCHEMES],
         "requestBody": body,
@@ -235,7 +234,10 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": {
-            "/v1/events": {"post": post},
+            **{
+                path: {"post": post | {"operationId": f"postEvents{n or ''}"}}
+                for n, path in enumerate(ROUTES["events"].paths)
+            },
             **{
                 path: {method.lower(): _foreign(name, path, method, others) for method in route.methods}
                 for name, route in ROUTES.items()

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-RouteName = Literal["events", "segment"]
+RouteName = Literal[
+    "events",
+    "sdk_moving",
+    "sdk_frozen",
+    "segment",
+]
 
 Method = Literal["GET", "POST"]
 
@@ -25,7 +30,11 @@ class Route:
 
 
 ROUTES: Final[dict[RouteName, Route]] = {
-    "events": Route("Send events", ("/v1/events",), body="One event, an array of events, a batch, or lines of events."),
+    "events": Route(
+        "Send events", ("/v1/events", "/s"), body="One event, an array of events, a batch, or lines of events."
+    ),
+    "sdk_moving": Route("The browser SDK's newest file", ("/s.js",), ("GET",)),
+    "sdk_frozen": Route("A file of one version of the browser SDK, which never changes", ("/s-{rest}",), ("GET",)),
     "segment": Route(
         "Segment's HTTP API, for its SDKs and RudderStack's",
         (

@@ -6,6 +6,11 @@ from typing import Final
 
 from ingest.adapters.adapter import Served
 from ingest.adapters.native import NATIVE
+from ingest.adapters.sdk_files import SDK_FILES
 from ingest.adapters.segment import SEGMENT
 
-SERVED: Final[tuple[Served, ...]] = (NATIVE, SEGMENT)
+SERVED: Final[tuple[Served, ...]] = (
+    NATIVE,
+    *SDK_FILES,
+    SEGMENT,
+)

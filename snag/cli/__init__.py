@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from snag.cli import config, data, stack
+from snag.cli import config, data, sdk, stack
 from snag.cli.doctor import doctor
 
 _EPILOG: Final = (
@@ -28,6 +28,7 @@ def create_cli() -> typer.Typer:
     data.register(app)
     app.command()(doctor)
     app.add_typer(config.app, name="config")
+    app.add_typer(sdk.app, name="sdk")
     return app
 
 

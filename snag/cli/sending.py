@@ -27,8 +27,12 @@ def open_collector(settings: Settings, collector: str | None, write_key: str | N
     from snag.addresses import find_collector
     from snag.client import Collector
 
-    key = write_key or settings.sites[0].write_keys[0].get_secret_value()
-    return Collector(find_collector(settings, collector), key)
+    return Collector(find_collector(settings, collector), write_key or default_key(settings))
+
+
+def default_key(settings: Settings) -> str:
+    """The first site's first write key."""
+    return settings.sites[0].write_keys[0].get_secret_value()
 
 
 def batch_limits(settings: Settings) -> dict[str, int]:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +12,7 @@ import pytest
 
 from schemas.topics import RAW
 from snag.subscribe import follow
+from tests.support.browser import FLAGS, chromium, file_server
 from tests.support.running import running_stack
 from tests.support.wait import wait_for
 
@@ -28,54 +23,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(
 
 SHOP = Path(__file__).parent / "shop"
 DEADLINE_S = 60
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # type of each event in the order in which the page makes them
 STORY = (
     *("page_view", "product_viewed", "product_added", "page_leave"),
     *("page_view", "checkout_started", "shipping", "payment", "page_leave"),
     *("page_view", "order_completed", "page_leave"),
 )
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves the shop's files."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server uses
-        """Say nothing."""
-
-
-@contextmanager
-def shop_server() -> Iterator[str]:
-    """The shop on a port of its own: another origin than the collector, so that the browser applies CORS."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(SHOP)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def chromium(config: pytest.Config) -> str:
-    """The browser's path; without one the test is skipped, loudly."""
-    found = shutil.which("chromium")
-    if found is None:
-        reason = "NO BROWSER TEST RAN: there is no chromium on PATH. Install it with: apt-get install chromium"
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            print(f"\nWARNING: {reason}", file=sys.stderr)  # noqa: T201 - has to be seen beside the passing tests
-        pytest.skip(reason)
-    return found
 
 
 def walk_through(page: Page, address: str) -> None:
@@ -108,7 +61,7 @@ def test_a_visit_to_the_shop_is_in_kafka_and_clickhouse_once(tmp_path: Path, pyt
     visitor = f"b-{uuid.uuid4().hex[:8]}"
     expected = {f"{visitor}-{number}": type_ for number, type_ in enumerate(STORY)}
     complaints: list[str] = []
-    with running_stack(tmp_path) as stack, shop_server() as shop, sync_playwright() as playwright:
+    with running_stack(tmp_path) as stack, file_server(SHOP) as shop, sync_playwright() as playwright:
         collector = stack.status()["collector"]
         browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=list(FLAGS))
         page = browser.new_page()

@@ -1,0 +1,59 @@
+/** Elements as text: a selector that stays the same between visits and releases, and what a click needs to be judged. */
+
+import { maskText } from "./config";
+import type { Props } from "./types";
+
+const CONTROLS = "a,button,input,select,textarea,label,summary,[role=button],[role=link],[role=tab],[onclick]";
+const EDITABLE = "input:not([type=button],[type=submit],[type=checkbox],[type=radio],[type=image],[type=reset]),textarea,select,[contenteditable]:not([contenteditable=false])";
+const LEVELS = 4;
+const NAMES = ["data-snag", "data-testid", "data-test", "name", "aria-label"];
+
+// Names with many digits or of a hash's look are made anew by every build or visit.
+const stable = (name: string) => name && !/\d{3}|[a-z]\d[a-z\d]|__|:/i.test(name);
+
+/** A short selector: nearest stable id or name, and the way down from it. */
+export function select(element: Element): string {
+  const path: string[] = [];
+  for (let node: Element | null = element; node && path.length < LEVELS && node !== document.body; ) {
+    const tag = node.localName;
+    if (stable(node.id)) {
+      path.unshift(`${tag}#${node.id}`);
+      break;
+    }
+    const named = NAMES.find((name) => stable(node?.getAttribute(name) ?? ""));
+    if (named) {
+      path.unshift(`${tag}[${named}="${node.getAttribute(named)}"]`);
+      break;
+    }
+    const classes = [...node.classList].filter(stable).slice(0, 2);
+    const parent: Element | null = node.parentElement;
+    const alike = parent ? [...parent.children].filter((child) => child.localName === tag) : [];
+    const place = alike.length > 1 && !classes.length ? `:nth-of-type(${alike.indexOf(node) + 1})` : "";
+    path.unshift([tag, ...classes].join(".") + place);
+    node = parent;
+  }
+  return path.join(" > ").slice(0, 200);
+}
+
+/** The control around a click's target, else the target itself; null where the page asks not to look. */
+export function control(target: EventTarget | null): Element | null {
+  if (!(target instanceof Element) || target.closest("[data-snag-ignore]")) return null;
+  return target.closest(CONTROLS) ?? target;
+}
+
+/** Evidence for the rules of clicks. Labels of links and buttons only, digits and addresses masked; never a value. */
+export function describe(element: Element): Props {
+  const link = element instanceof HTMLAnchorElement ? element : undefined;
+  const label = element.matches("a,button,summary,[role=button],[role=tab]") && !element.closest("[data-snag-mask]");
+  return {
+    tag: element.localName,
+    text: label && !maskText ? mask(element.textContent ?? "") : undefined,
+    href: link?.href.split(/[?#]/)[0] || undefined,
+    target: link?.target || undefined,
+    download: link?.hasAttribute("download") || undefined,
+    editable: element.matches(EDITABLE) || undefined,
+  };
+}
+
+const mask = (text: string) =>
+  text.trim().replace(/\S+@\S+/g, "@").replace(/\d/g, "#").replace(/\s+/g, " ").slice(0, 40) || undefined;

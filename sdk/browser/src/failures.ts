@@ -1,0 +1,93 @@
+/** What fails: scripts, promises, resources, and requests to the page's own origin. */
+
+import { endpoint } from "./config";
+import { emit } from "./events";
+import type { Props } from "./types";
+
+const SAME_MOST = 5; // of one and the same failure on a page: a loop must not fill the outbox
+const seen = new Map<string, number>();
+const own = (url: string) => url.startsWith(location.origin) && !url.startsWith(endpoint.split("?")[0] ?? "");
+
+let told: (message: string) => void = () => {};
+
+/** Call `listener` for each failure that is sent. */
+export const onFailure = (listener: (signal: string) => void) => (told = listener);
+
+function fail(type: string, message: string, props: Props): void {
+  const count = (seen.get(type + message) ?? 0) + 1;
+  seen.set(type + message, count);
+  if (count > SAME_MOST) return;
+  emit(type, props, { message: message.slice(0, 1000), kind: "error" });
+  told(type);
+}
+
+function thrown(error: unknown, message: string, where: Props): void {
+  const known = error instanceof Error;
+  const text = known ? error.message : message || String(error);
+  fail("js_error", text, { ...where, error_type: known ? error.name : undefined, stack: known ? error.stack?.slice(0, 4000) : undefined });
+}
+
+function request(url: string, method: string, status: number, started: number): void {
+  if (!own(url) || (status && status < 400)) return;
+  const path = new URL(url).pathname;
+  const props = { status: status || undefined, request_path: path, method, duration_ms: Math.round(performance.now() - started) };
+  fail(status ? "http_error" : "network_error", `${method} ${path} ${status || "failed"}`, status ? props : { ...props, url: path });
+}
+
+function watchFetch(): void {
+  const original = window.fetch;
+  window.fetch = async function (...args) {
+    const started = performance.now();
+    let url = "";
+    let method = "GET";
+    try {
+      const [input, init] = args;
+      url = new URL(input instanceof Request ? input.url : String(input), document.baseURI).href;
+      method = (init?.method ?? (input instanceof Request ? input.method : method)).toUpperCase();
+    } catch {
+      // not our mistake to report: the original throws
+    }
+    try {
+      const answer = await original.apply(this, args);
+      request(url, method, answer.status, started);
+      return answer;
+    } catch (error) {
+      // A request that the page itself or the leaving of it has stopped is no failure.
+      if ((error as Error)?.name !== "AbortError") request(url, method, 0, started);
+      throw error;
+    }
+  };
+}
+
+function watchXhr(): void {
+  const open = XMLHttpRequest.prototype.open as (...args: unknown[]) => void;
+  XMLHttpRequest.prototype.open = function (this: XMLHttpRequest, ...args: unknown[]) {
+    const started = performance.now();
+    for (const [event, failed] of [["load", false], ["error", true], ["timeout", true]] as const) {
+      this.addEventListener(event, () => {
+        const url = new URL(this.responseURL || String(args[1]), document.baseURI).href;
+        request(url, String(args[0]).toUpperCase(), failed ? 0 : this.status, started);
+      });
+    }
+    open.apply(this, args);
+  };
+}
+
+export function watchFailures(): void {
+  addEventListener(
+    "error",
+    (event) => {
+      const target = event.target as (Element & { src?: string; href?: string }) | null;
+      if (event instanceof ErrorEvent) {
+        thrown(event.error, event.message, { file: event.filename, line: event.lineno });
+      } else if (target?.localName) {
+        const src = (target.src ?? target.href ?? "").split("?")[0];
+        fail("resource_error", `${target.localName} ${src}`, { src, tag: target.localName });
+      }
+    },
+    true,
+  );
+  addEventListener("unhandledrejection", (event) => thrown(event.reason, "", { handled: false }));
+  watchFetch();
+  watchXhr();
+}

@@ -1,0 +1,12 @@
+/** Core Web Vitals by Google's own library, each metric when it is final. */
+
+import { onCLS, onFCP, onINP, onLCP, onTTFB, type Metric } from "web-vitals";
+import type { Core } from "../types";
+
+export function watchVitals(core: Core): void {
+  const report = ({ name, value, id, rating }: Metric) => {
+    core.emit("web_vital", { name, value: Math.round(value * 1000) / 1000, id, rating });
+    if (rating === "poor") core.friction(name === "INP" ? "slow_interaction" : "slow_page", "");
+  };
+  for (const on of [onLCP, onINP, onCLS, onFCP, onTTFB]) on(report);
+}

@@ -1,0 +1,79 @@
+/** Page views, also of single-page applications, and leaving. */
+
+import { hashRoutes } from "./config";
+import { emit } from "./events";
+import { sendLast } from "./sender";
+
+const leaving: (() => void)[] = [];
+let shown = "";
+let since = 0;
+let visibleMs = 0;
+
+const address = () => location.href.split(hashRoutes ? "\0" : "#")[0] ?? "";
+
+export const onLeave = (listener: () => void) => leaving.push(listener);
+
+function pause(): void {
+  if (since) visibleMs += performance.now() - since;
+  since = 0;
+}
+
+function resume(): void {
+  if (document.visibilityState === "visible") since ||= performance.now();
+}
+
+/** What is known only at the end of a page or route. */
+function leave(): void {
+  if (!shown) return;
+  pause();
+  for (const listener of leaving) listener();
+  emit("page_leave", { visible_ms: Math.round(visibleMs) }, { url: shown });
+  shown = "";
+  visibleMs = 0;
+}
+
+export function view(props?: Record<string, unknown>): void {
+  leave();
+  shown = location.href;
+  resume();
+  emit("page_view", props);
+}
+
+function routed(): void {
+  if (address() !== shown.split(hashRoutes ? "\0" : "#")[0]) {
+    // The route's title is set after its address as a rule.
+    setTimeout(() => address() !== shown.split(hashRoutes ? "\0" : "#")[0] && view());
+  }
+}
+
+function hook(name: "pushState" | "replaceState"): void {
+  const original = history[name];
+  history[name] = function (...args) {
+    original.apply(this, args);
+    routed();
+  };
+}
+
+export function watchPages(): void {
+  hook("pushState");
+  hook("replaceState");
+  addEventListener("popstate", routed);
+  if (hashRoutes) addEventListener("hashchange", routed);
+  // On the window and not while capturing: whatever else is told at this moment (web vitals) comes before.
+  addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") {
+      pause();
+      sendLast(); // on a phone this is often the last thing that a page gets to do
+    } else {
+      resume();
+    }
+  });
+  addEventListener("pagehide", () => {
+    leave();
+    sendLast();
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) view();
+  });
+  view();
+}
