@@ -9,6 +9,8 @@ from ingest.adapters.adapter import Served
 from ingest.adapters.registry import SERVED
 from ingest.batcher import Batcher
 from ingest.budget import Budget
+from ingest.context import ContextReader
+from ingest.enrichment import Enrichment
 from ingest.events_route import EventsRoute
 from ingest.http import Receive, Scope, Send, respond_problem
 from ingest.intake import Intake
@@ -85,7 +87,8 @@ def create_app(settings: Settings) -> App:
     events = EventsRoute(
         settings.ingest,
         keys=WriteKeys(settings.write_keys()),
-        intake=Intake(settings.ingest, settings.kafka.topic_prefix, batcher, sink),
+        contexts=ContextReader(settings.privacy),
+        intake=Intake(settings.ingest, settings.kafka.topic_prefix, batcher, sink, Enrichment(settings.privacy)),
         sink=sink,
         budget=budget,
         metrics=metrics,

@@ -11,6 +11,7 @@ from typing import Final
 from ingest.adapters.adapter import Adapter, Answer, Page, Request, Served, problem
 from ingest.batcher import AckError
 from ingest.budget import Budget
+from ingest.context import ContextReader, RequestContext
 from ingest.decode import Submission
 from ingest.http import (
     RETRY_AFTER_S,
@@ -48,6 +49,7 @@ class EventsRoute:
         settings: IngestSettings,
         *,
         keys: WriteKeys,
+        contexts: ContextReader,
         intake: Intake,
         sink: KafkaSink,
         budget: Budget,
@@ -55,6 +57,7 @@ class EventsRoute:
     ) -> None:
         self._settings = settings
         self._keys = keys
+        self._contexts = contexts
         self._intake = intake
         self._sink = sink
         self._budget = budget
@@ -92,7 +95,10 @@ class EventsRoute:
                 extra.append((b"allow", _METHODS[name]))
                 raise RequestError("method_not_allowed", method)
             if isinstance(served, Adapter):
-                answer = await self._take(served, request, receive)
+                context = self._contexts(scope, headers)
+                answer = await self._take(served, request, context, receive)
+                if context.new_visitor and answer.status == 200:
+                    extra.append(self._contexts.cookie_header(context))
             else:
                 answer = await self._show(served, request, receive)
             status = answer.status
@@ -107,7 +113,7 @@ class EventsRoute:
         finally:
             self._count("snag_ingest_requests_total", name, str(status)).inc()
 
-    async def _take(self, adapter: Adapter, request: Request, receive: Receive) -> Answer:
+    async def _take(self, adapter: Adapter, request: Request, context: RequestContext, receive: Receive) -> Answer:
         """Take a request's events; returns the answer when they are durable."""
         key = adapter.key(request)
         site = self._keys.site(key) if key else None
@@ -119,7 +125,9 @@ class EventsRoute:
         started = time.perf_counter()
         received_at = now()
         try:
-            site, submission, receipt = self._submit(adapter, request, site, body, received_at)
+            site, submission, receipt = self._submit(
+                adapter, request, context, site=site, body=body, received_at=received_at
+            )
         except RequestError as error:
             if site is not None:
                 self._count("snag_ingest_events_rejected_total", adapter.name, site, error.code).inc()
@@ -135,6 +143,8 @@ class EventsRoute:
             raise self._kafka_down(str(error)) from error
         for kind, count in receipt.accepted.items():
             self._count("snag_ingest_events_accepted_total", adapter.name, site, kind).inc(count)
+        if receipt.opted_out:
+            self._count("snag_ingest_events_opted_out_total", adapter.name, site).inc(receipt.opted_out)
         for rejected in receipt.verdicts.rejected:
             self._count("snag_ingest_events_rejected_total", adapter.name, site, rejected.code).inc()
         answer = adapter.answer(request, submission, receipt.verdicts)
@@ -164,12 +174,19 @@ class EventsRoute:
         )
 
     def _submit(
-        self, adapter: Adapter, request: Request, site: str | None, body: bytes, received_at: datetime
+        self,
+        adapter: Adapter,
+        request: Request,
+        context: RequestContext,
+        *,
+        site: str | None,
+        body: bytes,
+        received_at: datetime,
     ) -> tuple[str, Submission, Receipt]:
         submission = adapter.read(self._inflated(request, body, received_at))
         if site is None and (site := self._keys.site(submission.write_key)) is None:
             raise RequestError("unauthorized")
-        return site, submission, self._intake.submit(site, submission, received_at)
+        return site, submission, self._intake.submit(site, submission, received_at, context)
 
     async def _show(self, page: Page, request: Request, receive: Receive) -> Answer:
         """Answer a side request."""

@@ -9,7 +9,9 @@ from typing import Final, Protocol
 import msgspec
 
 from ingest.batcher import Ticket
+from ingest.context import NO_CONTEXT, RequestContext
 from ingest.decode import Submission
+from ingest.enrichment import Enrichment
 from ingest.event_ids import EventIds
 from ingest.normalise import Normaliser
 from ingest.refusal import Refusal, RequestError
@@ -41,11 +43,15 @@ class Partitions(Protocol):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of one submission. The verdicts hold once `ticket` is acknowledged."""
+    """What became of one submission. The verdicts hold once `ticket` is acknowledged.
+
+    `opted_out` counts the events that were dropped because their visitor opted out.
+    """
 
     ticket: Ticket
     verdicts: Verdicts
     accepted: dict[Kind, int]
+    opted_out: int = 0
 
 
 def now() -> datetime:
@@ -57,9 +63,17 @@ def now() -> datetime:
 class Intake:
     """Normalises events, gives each its verdict, and adds what is to be kept to the batcher."""
 
-    def __init__(self, settings: IngestSettings, prefix: str, batcher: Adds, layout: Partitions) -> None:
+    def __init__(
+        self,
+        settings: IngestSettings,
+        prefix: str,
+        batcher: Adds,
+        layout: Partitions,
+        enrichment: Enrichment,
+    ) -> None:
         """`prefix` is the topics' prefix; `layout` says how many partitions they have."""
         self._settings = settings
+        self._enrichment = enrichment
         self._batcher = batcher
         self._layout = layout
         self._future_tolerance = timedelta(seconds=settings.future_tolerance_s)
@@ -69,9 +83,17 @@ class Intake:
         self._next_id = EventIds().next
         self._rejected_count = count()
 
-    def submit(self, site: str, submission: Submission, received_at: datetime) -> Receipt:
-        """Take each event of `submission` or refuse it; either way it is on its way to Kafka when this returns."""
+    def submit(
+        self, site: str, submission: Submission, received_at: datetime, context: RequestContext = NO_CONTEXT
+    ) -> Receipt:
+        """Take each event of `submission` or refuse it; either way it is on its way to Kafka when this returns.
+
+        Of a visitor who opted out nothing is kept when the settings say so: the events count as accepted.
+        """
         ticket = Ticket()
+        if self._enrichment.drops(context):
+            dropped = len(submission.items)
+            return Receipt(ticket, Verdicts(accepted=dropped, rejected=[]), {}, opted_out=dropped)
         received_at_ms = to_ms(received_at)
         partitions = self._layout.partitions
         add = self._batcher.add
@@ -86,6 +108,7 @@ class Intake:
             max_nesting=self._settings.max_nesting,
             next_id=self._next_id,
         )
+        enrich = self._enrichment.of(context, server_side=submission.server_side)
         accepted: dict[Kind, int] = {}
         refused: list[tuple[int, Refusal]] = []
         for index, item in enumerate(submission.items):
@@ -94,6 +117,7 @@ class Intake:
                 refused.append((index, event))
                 continue
             assert type(event) is Event  # noqa: S101  narrows the type for mypy at the cost of one comparison
+            enrich(event, item)  # type: ignore[arg-type]  # as above
             line = _encode(event)
             if len(line) > max_line_bytes:
                 refused.append((index, _too_large(len(line), max_line_bytes, event.event_id)))

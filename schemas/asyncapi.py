@@ -11,6 +11,7 @@ import msgspec
 from schemas.event import Event
 from schemas.rows import (
     AlertRow,
+    ErasureRow,
     ErrorRateRow,
     FrictionSignalRow,
     FunnelAttemptRow,
@@ -28,6 +29,7 @@ PAYLOADS: Final[dict[str, type[msgspec.Struct] | None]] = {
     "checkouts": Event,
     "ticks": None,  # internal to the live workers: time as data, no contract with anyone else
     "rejected": RejectedRow,
+    "erasures": ErasureRow,
     "sessions": SessionRow,
     "funnels": FunnelAttemptRow,
     "signals": FrictionSignalRow,

@@ -58,8 +58,10 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     browser: str = ""
     os: str = ""
     country: str = ""
+    ip: str = ""
     release: str = ""
     is_bot: bool = False
+    is_hot: bool = False
     error_class: str = ""
     fingerprint: str = ""
     message: Text = ""
@@ -83,8 +85,8 @@ def from_ms(ms: int) -> datetime:
 def partition_key(event: Event) -> bytes:
     """The co-partitioning key `site:visitor`.
 
-    Visitor falls back to session. With neither the event counts in rates only; its own id then spreads the load
-    and still brings a client's retry to the same partition, where it is recognised.
+    Visitor falls back to session. With neither, or of a hot key (`is_hot`), the event counts in rates only; its own id
+    then spreads the load and still brings a client's retry to the same partition, where it is recognised.
     """
-    who = event.visitor_id or event.session_id or event.event_id
+    who = ("" if event.is_hot else event.visitor_id or event.session_id) or event.event_id
     return f"{event.site}:{who}".encode()

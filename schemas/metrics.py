@@ -13,6 +13,7 @@ MetricName = Literal[
     "snag_ingest_requests_total",
     "snag_ingest_events_accepted_total",
     "snag_ingest_events_rejected_total",
+    "snag_ingest_events_opted_out_total",
     "snag_ingest_request_seconds",
     "snag_ingest_in_flight_bytes",
     "snag_ingest_kafka_up",
@@ -51,6 +52,9 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "snag_ingest_requests_total": Metric(Counter, "HTTP requests answered.", ("route", "status")),
     "snag_ingest_events_accepted_total": Metric(Counter, "Events acknowledged by Kafka.", ("route", "site", "kind")),
     "snag_ingest_events_rejected_total": Metric(Counter, "Events refused.", ("route", "site", "code")),
+    "snag_ingest_events_opted_out_total": Metric(
+        Counter, "Events dropped because their visitor opted out.", ("route", "site")
+    ),
     "snag_ingest_request_seconds": Metric(Histogram, "Time from the request's last byte to the answer.", ("route",)),
     "snag_ingest_in_flight_bytes": Metric(Gauge, "Bytes handed to the producer and not yet acknowledged."),
     "snag_ingest_kafka_up": Metric(Gauge, "1 while Kafka acknowledges."),

@@ -167,6 +167,15 @@ class RejectedRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     raw: str = ""
 
 
+class ErasureRow(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A visitor or a user of a site who is to be forgotten; one of the two ids is set."""
+
+    site: str
+    requested_at: datetime
+    visitor_id: str = ""
+    user_id: str = ""
+
+
 class AlertRow(msgspec.Struct, kw_only=True):
     """One change of an alert's state: the data of the CloudEvents record and a row in ClickHouse."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 CONFIG_FILE: Final = "snag.toml"
@@ -64,6 +64,35 @@ class IngestSettings(_Section):
     paths: dict[str, tuple[str, ...]] = {}
 
 
+class CookieSettings(_Section):
+    """The first-party visitor cookie: HttpOnly, given to browsers that send no visitor id of their own."""
+
+    enabled: bool = False
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "snag_visitor"
+    max_age_s: Annotated[int, Field(ge=1)] = 365 * 24 * 3600
+    same_site: Literal["strict", "lax", "none"] = "lax"
+    secure: bool = True
+    domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]*$")] = ""
+
+    @model_validator(mode="after")
+    def _none_needs_secure(self) -> CookieSettings:
+        if self.same_site == "none" and not self.secure:
+            raise ValueError("browsers drop a cookie with same_site = none that is not secure: set secure = true")
+        return self
+
+
+class PrivacySettings(_Section):
+    """What the collector learns of a client beside its events, and what of it is kept. See docs/privacy.md."""
+
+    opt_out: Literal["count", "drop", "ignore"] = "count"
+    ip: Literal["drop", "truncate"] = "drop"
+    geoip: Path | None = None
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    mask: bool = True
+    cookie: CookieSettings = CookieSettings()
+    forget_key: SecretStr | None = None
+
+
 class WriterSettings(_Section):
     """Kafka to ClickHouse: how much one insert holds and how a failing one is tried again."""
 
@@ -117,6 +146,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     ingest: IngestSettings = IngestSettings()
+    privacy: PrivacySettings = PrivacySettings()
     writer: WriterSettings = WriterSettings()
     live: LiveSettings = LiveSettings()
     local: LocalSettings = LocalSettings()

@@ -57,6 +57,14 @@ TICKS: Final = Topic(
 REJECTED: Final = Topic(
     "rejected", "none", NDJSON, 7 * _DAY_MS, description="What was refused: code, field, reason and the original bytes."
 )
+ERASURES: Final = Topic(
+    "erasures",
+    "site",
+    NDJSON,
+    30 * _DAY_MS,
+    copartitioned=False,
+    description="Visitors and users to be forgotten: the erase list.",
+)
 SESSIONS: Final = Topic("sessions", "partition", NDJSON, 7 * _DAY_MS, description="Snapshots of session rows.")
 FUNNELS: Final = Topic("funnels", "partition", NDJSON, 7 * _DAY_MS, description="Snapshots of funnel attempts.")
 SIGNALS: Final = Topic("signals", "partition", NDJSON, 7 * _DAY_MS, description="Snapshots of friction signals.")
@@ -78,7 +86,7 @@ ALERTS: Final = Topic(
 
 RAW: Final = (CLICKSTREAM, ERRORS, CHECKOUTS)
 DERIVED: Final = (SESSIONS, FUNNELS, SIGNALS, ERROR_RATES)
-ALL: Final = (*RAW, TICKS, REJECTED, *DERIVED, METRICS, ALERTS)
+ALL: Final = (*RAW, TICKS, REJECTED, ERASURES, *DERIVED, METRICS, ALERTS)
 
 TOPIC_OF_KIND: Final = {"clickstream": CLICKSTREAM, "error": ERRORS, "checkout": CHECKOUTS}
 TABLE_OF_TOPIC: Final[dict[str, str]] = {
@@ -86,6 +94,7 @@ TABLE_OF_TOPIC: Final[dict[str, str]] = {
     "errors": "errors",
     "checkouts": "checkouts",
     "rejected": "rejected",
+    "erasures": "erasures",
     "sessions": "sessions",
     "funnels": "funnel_attempts",
     "signals": "friction_signals",

@@ -93,6 +93,7 @@ def test_a_visit_to_the_shop_is_in_kafka_and_clickhouse_once(tmp_path: Path, pyt
         assert {event["session_id"] for event in in_kafka.values()} == {f"s-{visitor}"}
         assert all(event["url"].startswith(shop) for event in in_kafka.values())
         assert in_kafka[f"{visitor}-10"]["props"] == {"value": 84.9}
+        assert all(event["is_bot"] and event["device"] == "desktop" for event in in_kafka.values())  # it is headless
         attempt = f"SELECT state, step_reached FROM funnel_attempts FINAL WHERE visitor_id = '{visitor}'"
         wait_for(
             lambda: stack.query(attempt) == [{"state": "converted", "step_reached": 5}],

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ingest.batcher import Ticket
 from ingest.decode import decode_native
+from ingest.enrichment import Enrichment
 from ingest.intake import Intake
 from ingest.paths import path_of
 from ingest.refusal import RequestError
@@ -21,11 +22,12 @@ from ingest.times import SKEW_THRESHOLD, read_moment
 from schemas.event import Event, partition_key
 from schemas.openapi import Verdicts
 from schemas.rows import RejectedRow
-from schemas.settings import IngestSettings
+from schemas.settings import IngestSettings, PrivacySettings
 from schemas.topics import TOPIC_OF_KIND, partition_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PARTITIONS = 8
+ENRICHMENT = Enrichment(PrivacySettings())
 
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20)
@@ -70,7 +72,7 @@ class Layout:
 
 def take(body: bytes) -> tuple[Verdicts, list[tuple[str, int, bytes]]]:
     kept = Lines()
-    intake = Intake(IngestSettings(), "", kept, Layout())
+    intake = Intake(IngestSettings(), "", kept, Layout(), ENRICHMENT)
     receipt = intake.submit("shop", decode_native(body, ndjson=False, max_events=100), NOW)
     return receipt.verdicts, kept.lines
 
