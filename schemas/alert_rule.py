@@ -28,9 +28,11 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     `shift`: the change of level that matters. `h`: fires at this much evidence for it; `h_resolve`: resolves at this
     much evidence for the usual level. `min_trials`: fewer since the change raise nothing. `memory_h` and
-    `memory_trials`: the baseline forgets over whichever is the longer. `warmup_trials`: a baseline of fewer raises
-    nothing. `silence_h`: a firing alert without a trial for so long is resolved. `accept_after_h`: a level that has
-    stood for so long is the new usual one.
+    `memory_trials`: the recent level forgets over whichever is the longer. `warmup_trials`: a level of fewer raises
+    nothing. `season_days`: over how many days an hour of the day remembers how far it lies from the recent level;
+    `season_prior_trials`: as many trials as speak against any such offset. `remind_h`: a firing alert is said again so
+    often. `silence_h`: a firing alert without a trial for so long is resolved. `accept_after_h`: a level that has stood
+    for so long is the new usual one.
     """
 
     shift: Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -40,6 +42,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     memory_h: _Positive
     memory_trials: _Count
     warmup_trials: _Count
+    season_days: _Positive
+    season_prior_trials: _Positive
+    remind_h: _Positive
     silence_h: _Positive
     accept_after_h: _Positive
 

@@ -19,13 +19,14 @@ ALERT_TYPE: Final = "io.snag.alert.{status}"
 def alert_headers(alert: AlertRow) -> list[tuple[str, bytes]]:
     """Kafka headers of `alert`; the record's key is its fingerprint, the value its JSON.
 
-    Source and id together are the same for the same change, so a repeat is recognised (CloudEvents 1.0, `id`).
+    Source and id together are the same for the same change, so a repeat is recognised (CloudEvents 1.0, `id`); a
+    reminder of an alert that still fires has an id of its own, and the change's number (`seq`).
     The subject is the series the alert is about: the rule, and the funnel and step number if it has them.
     """
     parts = [alert.rule, *([alert.funnel, str(alert.step)] if alert.funnel else [])]
     attributes = {
         "ce_specversion": "1.0",
-        "ce_id": f"{alert.fingerprint}-{alert.seq}",
+        "ce_id": f"{alert.fingerprint}-{alert.seq}-{int(alert.updated_at.timestamp())}",
         "ce_source": f"/snag/sites/{quote(alert.site, safe='')}",
         "ce_type": ALERT_TYPE.format(status=alert.status),
         "ce_time": _rfc3339(alert.updated_at),

@@ -12,7 +12,7 @@ import math
 import random
 from statistics import median
 
-from bench.alerts.simulation import MINUTES_PER_WEEK, Run, minute_of, poisson
+from bench.alerts.simulation import MINUTES_PER_WEEK, Run, changed, minute_of, poisson
 from processors.domain.alerts import cusum
 from schemas.alert_rule import AlertRule, load_alert_rules
 
@@ -38,7 +38,7 @@ def null(rule: AlertRule, volume: float, weeks: int, usual: float) -> tuple[floa
             weeks * MINUTES_PER_WEEK,
             lambda minute, a=amplitude: usual + a * math.sin(2 * math.pi * minute / _DAY),  # type: ignore[misc]
         )
-        counts.append(sum(alert.status == "firing" for alert in found) / weeks)
+        counts.append(sum(alert.status == "firing" for alert in changed(found)) / weeks)
     return counts[0], counts[1]
 
 
@@ -52,7 +52,7 @@ def drop(rule: AlertRule, volume: float, drops: int, usual: float, bad: float) -
             continue
         onset = run.minute
         found = run.go(12 * 60, lambda _: bad)
-        firing = [alert for alert in found if alert.status == "firing"]
+        firing = [alert for alert in changed(found) if alert.status == "firing"]
         if not firing:
             missed += 1
             continue
@@ -97,7 +97,7 @@ def midway(rule: AlertRule, volume: float, weeks: int, usual: float) -> float:
     run = warm(rule, volume, 3, usual)
     half = rule.parameters.shift / 2 * (1 if rule.direction == "up" else -1)
     found = run.go(weeks * MINUTES_PER_WEEK, lambda minute: usual + half * (minute % _DAY < _DAY / 2))
-    return sum(alert.status == "firing" for alert in found) / weeks
+    return sum(alert.status == "firing" for alert in changed(found)) / weeks
 
 
 def main() -> None:

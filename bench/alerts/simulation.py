@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -71,6 +72,11 @@ def poisson(random_: random.Random, mean: float) -> int:
         count += 1
         at += random_.expovariate(mean)
     return count
+
+
+def changed(said: Sequence[AlertRow]) -> list[AlertRow]:
+    """Of what one series said, the changes: reminders have the number of the change before them."""
+    return [next(group) for _, group in groupby(said, key=lambda alert: alert.seq)]
 
 
 def minute_of(alert: AlertRow) -> int:

@@ -7,7 +7,7 @@ PYTHON=${PYTHON:-python3}
 UPDATED=no
 
 manager() {
-    for tool in apt-get dnf apk brew; do
+    for tool in apt-get dnf pacman zypper apk brew; do
         if command -v "$tool" >/dev/null 2>&1; then echo "$tool"; return; fi
     done
     echo none
@@ -17,54 +17,76 @@ package() { # what -> this system's package
     case "$(manager):$1" in
         apt-get:python) echo "python3 python3-venv" ;;
         apt-get:java) echo openjdk-17-jre-headless ;;
-        apt-get:maven) echo maven ;;
-        apt-get:browser) echo chromium ;;
         dnf:python) echo python3.12 ;;
-        dnf:java) echo java-17-openjdk-headless ;;
+        dnf:java | zypper:java) echo java-17-openjdk-headless ;;
+        pacman:python) echo python ;;
+        pacman:java) echo jre-openjdk-headless ;;
+        zypper:python) echo python312 ;;
         apk:python) echo python3 ;;
         apk:java) echo openjdk17-jre-headless ;;
         brew:python) echo python@3.12 ;;
         brew:java) echo openjdk@17 ;;
+        none:python) echo "Python 3.11 or newer with venv" ;;
+        none:java) echo "a Java runtime (JRE) of version 17 or newer" ;;
+        none:maven) echo "Apache Maven" ;;
         *:browser) echo chromium ;;
         *) echo "$1" ;;
     esac
 }
 
-obtain() { # what, whether it is needed
+command_for() { # what -> the command that installs it here
     packages=$(package "$1")
+    sudo=$([ "$(id -u)" = 0 ] || echo "sudo ")
     case "$(manager)" in
-        apt-get) command="apt-get install -y $packages" ;;
-        dnf) command="dnf install -y $packages" ;;
-        apk) command="apk add $packages" ;;
-        brew) command="brew install $packages" ;;
-        *) command="install $packages with this system's package manager" ;;
+        apt-get) echo "${sudo}apt-get install -y $packages" ;;
+        dnf) echo "${sudo}dnf install -y $packages" ;;
+        pacman) echo "${sudo}pacman -S --needed $packages" ;;
+        zypper) echo "${sudo}zypper install -y $packages" ;;
+        apk) echo "${sudo}apk add $packages" ;;
+        brew) echo "brew install $packages" ;;
+        *) echo "this system's package manager: $packages" ;;
     esac
+}
+
+obtain() { # what, what is the matter with it, whether it is needed
+    command=$(command_for "$1")
     if [ "$(manager)" = apt-get ] && [ "$(id -u)" = 0 ]; then
-        echo "$1 is missing; running: $command" >&2
+        echo "$1 $2; running: $command" >&2
         if [ "$UPDATED" = no ]; then apt-get update -qq >/dev/null; UPDATED=yes; fi
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
-    elif [ "$2" = needed ]; then
-        echo "$1 is missing. Install it with: $([ "$(manager)" = brew ] || echo 'sudo ')$command" >&2
+        # shellcheck disable=SC2046  # several packages are several words
+        if ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(package "$1") >/dev/null; then
+            echo "$1 could not be installed: see above. Install it yourself, then try again." >&2
+            [ "$3" != needed ] || exit 1
+        fi
+    elif [ "$3" = needed ]; then
+        echo "$1 $2. Install it with: $command" >&2
         exit 1
     else
-        echo "WARNING: $1 is missing, its tests will be SKIPPED. Install it with: $command" >&2
+        echo "WARNING: $1 $2, its tests will be SKIPPED. Install it with: $command" >&2
     fi
 }
 
-java_is_new() {
-    command -v java >/dev/null 2>&1 || return 1
-    major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
-    [ "${major:-0}" -ge 17 ]
+java_version() { # e.g. 17.0.9, or nothing
+    java -version 2>&1 | sed -n 's/.*version "\([^"]*\)".*/\1/p' | head -n 1
 }
 
 for what in "$@"; do
     case "$what" in
         python)
             if ! "$PYTHON" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-                obtain python needed
+                obtain python "is missing, older than 3.11 or without venv" needed
             fi ;;
-        java) java_is_new || obtain java needed ;;
-        maven) command -v mvn >/dev/null 2>&1 || obtain maven needed ;;
-        browser) command -v chromium >/dev/null 2>&1 || obtain browser optional ;;
+        java)
+            if ! command -v java >/dev/null 2>&1; then
+                obtain java "is missing" needed
+            else
+                version=$(java_version)
+                major=${version%%[!0-9]*}
+                if [ "${major:-0}" -lt 17 ]; then
+                    obtain java "is too old (${version:-of unknown version}, 17 or newer is needed)" needed
+                fi
+            fi ;;
+        maven) command -v mvn >/dev/null 2>&1 || obtain maven "is missing" needed ;;
+        browser) command -v chromium >/dev/null 2>&1 || obtain browser "is missing" optional ;;
     esac
 done

@@ -65,7 +65,14 @@ def create_app(settings: Settings, metrics: Metrics) -> tuple[Any, LiveWorker]:
     )
     prefix = kafka.topic_prefix
     worker = LiveWorker(app, _raw_table(app, "state", settings), settings, rules_from(settings), metrics)
-    alerts = AlertAgent(app, _raw_table(app, "alerts", settings), worker.output, load_alert_rules(), metrics)
+    alerts = AlertAgent(
+        app,
+        _raw_table(app, "alerts", settings),
+        worker.output,
+        load_alert_rules(),
+        metrics,
+        partitions=kafka.partitions,
+    )
 
     def agent(run: Callable[[Any], Awaitable[None]], name: str, *sources: topics.Topic) -> None:
         source = app.topic(

@@ -20,7 +20,7 @@ from processors.live.output import Output
 from processors.live.owned import OwnedPartition
 from processors.live.rewind import Rewinder
 from processors.live.store import Store
-from processors.live.tick import Tick, decode_tick, encode_tick
+from processors.live.tick import Frontiers, Tick, decode_tick, encode_frontiers, encode_tick
 from schemas import topics
 from schemas.logs import get_logger
 from schemas.metrics import Metrics
@@ -43,7 +43,6 @@ class LiveWorker:
         self._joined = False
         prefix = settings.kafka.topic_prefix
         self._name_of = {topic.full_name(prefix): topic.name for topic in (*topics.RAW, topics.TICKS)}
-        self._metrics_topic = topics.METRICS.full_name(prefix)
         self._full_name = {name: full for full, name in self._name_of.items()}
 
     @property
@@ -120,9 +119,15 @@ class LiveWorker:
             await self._output.send_tick(topics.TICKS, partition, value)
 
     async def tell_alerts_the_time(self) -> None:
-        """Produce one tick for each `metrics` partition this worker owns. Call every alert_agent.CLOCK_PERIOD_S."""
-        value = encode_tick(Tick(at=time.time_ns() // 1_000_000))
-        for partition in self._assigned(self._metrics_topic):
+        """Say the frontiers of this worker's partitions to every `metrics` partition: a silent site needs a clock.
+
+        Call every alert_agent.CLOCK_PERIOD_S.
+        """
+        frontiers = {number: owned.state.frontier for number, owned in self._owned.items() if owned.ticked}
+        if not frontiers:
+            return
+        value = encode_frontiers(Frontiers(frontiers))
+        for partition in range(self._settings.kafka.partitions):
             await self._output.send_tick(topics.METRICS, partition, value)
 
     def assigned(self) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ class FakeEvent:
     value: bytes
     message: Message
     acks: int = 0
+    key: bytes | None = None
 
     def ack(self) -> None:
         """Acknowledge."""
@@ -62,6 +63,12 @@ class FakeTable:
     def get(self, key: bytes) -> bytes | None:
         """The value of `key`, None when there is none."""
         return self.data.get(key)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(list(self.data))
+
+    def __getitem__(self, key: bytes) -> bytes:
+        return self.data[key]
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         self.data[key] = value

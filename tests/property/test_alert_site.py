@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import msgspec
 from hypothesis import given, settings
@@ -24,7 +24,14 @@ PARTITIONS = 3
 def eager(rule: AlertRule) -> AlertRule:
     """The rule with so little patience that a few minutes bring alerts."""
     parameters = msgspec.structs.replace(
-        rule.parameters, h=3.0, h_resolve=2.0, min_trials=5, warmup_trials=20, silence_h=0.2, accept_after_h=1.0
+        rule.parameters,
+        h=3.0,
+        h_resolve=2.0,
+        min_trials=5,
+        warmup_trials=20,
+        silence_h=0.2,
+        accept_after_h=1.0,
+        remind_h=0.3,
     )
     return msgspec.structs.replace(rule, parameters=parameters)
 
@@ -98,7 +105,9 @@ def test_the_known_story_has_alerts_of_both_rules() -> None:
 def test_states_alternate_and_seq_rises_by_one(story: list[Phase], seed: int) -> None:
     changes = run(flat(stream(FALL + story, seed)))
     for fingerprint in {alert.fingerprint for alert in changes}:
-        own = [alert for alert in changes if alert.fingerprint == fingerprint]
+        said = [alert for alert in changes if alert.fingerprint == fingerprint]
+        assert [alert.updated_at for alert in said] == sorted({alert.updated_at for alert in said})
+        own = [next(group) for _, group in groupby(said, key=lambda alert: alert.seq)]
         assert [alert.seq for alert in own] == list(range(1, len(own) + 1))
         assert [alert.status for alert in own] == [("firing", "resolved")[i % 2] for i in range(len(own))]
         for before, after in pairwise(own):
@@ -116,10 +125,13 @@ def test_states_alternate_and_seq_rises_by_one(story: list[Phase], seed: int) ->
 def test_an_alert_and_its_recovery_rest_on_enough_trials_of_their_own(story: list[Phase], seed: int) -> None:
     """No flapping: each change takes its whole threshold in evidence, so at least this many trials."""
     by_id = {rule.id: rule for rule in RULES}
+    told_seqs: dict[str, set[int]] = {}
     for alert in run(flat(stream(FALL + story, seed))):
         rule = by_id[alert.rule]
         recovered = alert.status == "resolved" and "again" in alert.summary
-        if alert.status == "firing" or recovered:
+        reminded = alert.seq in told_seqs.setdefault(alert.fingerprint, set())
+        told_seqs[alert.fingerprint].add(alert.seq)
+        if not reminded and (alert.status == "firing" or recovered):
             shift = rule.parameters.shift / (2 if recovered else 1)
             most = max(abs(cusum.evidence(1, k, alert.baseline, shift, rule.direction)) for k in (0, 1))
             assert alert.n >= max(rule.parameters.min_trials, alert.threshold / most - 1e-6)

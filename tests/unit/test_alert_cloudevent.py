@@ -39,7 +39,7 @@ ALERT = AlertRow(
 def test_the_headers() -> None:
     assert alert_headers(ALERT) == [
         ("ce_specversion", b"1.0"),
-        ("ce_id", b"00112233aabbccdd-3"),
+        ("ce_id", b"00112233aabbccdd-3-1795444500"),
         ("ce_source", b"/snag/sites/shop"),
         ("ce_type", b"io.snag.alert.firing"),
         ("ce_time", b"2026-11-23T14:35:00.000Z"),
@@ -66,5 +66,7 @@ def test_a_site_and_a_zone_that_need_care() -> None:
 
 def test_each_change_has_its_own_id_and_a_repeat_the_same() -> None:
     following = msgspec.structs.replace(ALERT, seq=4, status="resolved")
-    ids = [dict(alert_headers(alert))["ce_id"] for alert in (ALERT, ALERT, following)]
-    assert ids[0] == ids[1] != ids[2]
+    reminder = msgspec.structs.replace(ALERT, updated_at=ALERT.updated_at + timedelta(hours=1))
+    ids = [dict(alert_headers(alert))["ce_id"] for alert in (ALERT, ALERT, following, reminder)]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3

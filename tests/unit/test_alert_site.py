@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
 
-from bench.alerts.simulation import MINUTES_PER_WEEK, Run, minute_of
+from bench.alerts.simulation import MINUTES_PER_WEEK, Run, changed, minute_of
 from processors.domain.alerts.site import SiteAlerts, advance, observe
 from processors.domain.alerts.watch import fingerprint
 from schemas.alert_rule import load_alert_rules
@@ -73,9 +74,9 @@ def test_a_fall_fires_once_and_its_end_resolves_it() -> None:
     )
     assert f"{round(firing.n * 0.3)} of {firing.n} attempts passed step 4 (payment)" in firing.description
 
-    changes = feed(state, range(90, 200), 10, 8)
-    assert [(alert.status, alert.seq) for alert in changes] == [("resolved", 2)]
-    resolved = changes[0]
+    changes = changed(feed(state, range(90, 200), 10, 8))
+    assert [(alert.status, alert.seq) for alert in changes] == [("firing", 1), ("resolved", 2)]
+    resolved = changes[1]
     assert resolved.ends_at == START + timedelta(minutes=90)
     assert (resolved.fingerprint, resolved.starts_at) == (firing.fingerprint, firing.starts_at)
     assert (
@@ -83,11 +84,29 @@ def test_a_fall_fires_once_and_its_end_resolves_it() -> None:
     )
 
 
+def test_while_it_fires_it_is_said_again_every_hour_with_the_figures_of_now() -> None:
+    state = warmed()
+    said = feed(state, range(60, 60 + 4 * 60), 10, 3)
+    assert [(alert.status, alert.seq) for alert in said] == [("firing", 1)] * 4
+    first, *reminders = said
+    assert [alert.updated_at - first.starts_at for alert in reminders] == [
+        timedelta(hours=hour, seconds=RIPE_S) for hour in (1, 2, 3)
+    ]
+    for before, after in pairwise(said):
+        assert (after.fingerprint, after.starts_at) == (before.fingerprint, before.starts_at)
+        assert after.n > before.n
+        assert f"{after.n} attempts" in after.summary
+    # The clock alone says it too, once, however late it comes.
+    late = advance(state, START + timedelta(hours=6, minutes=40), RULES)
+    assert [(alert.status, alert.seq, alert.n) for alert in late] == [("firing", 1, 2400)]
+    assert advance(state, START + timedelta(hours=6, minutes=41), RULES) == []
+
+
 def test_a_second_fall_is_the_same_alert_with_the_next_numbers() -> None:
     state = warmed()
     story = ((60, 90, 3), (90, 200, 8), (200, 230, 3), (230, 340, 8))
     changes = [alert for start, end, passed in story for alert in feed(state, range(start, end), 10, passed)]
-    assert [alert.seq for alert in changes] == [1, 2, 3, 4]
+    assert [alert.seq for alert in changed(changes)] == [1, 2, 3, 4]
     assert len({alert.fingerprint for alert in changes}) == 1
 
 
@@ -169,7 +188,7 @@ def test_a_minute_far_ahead_is_not_kept() -> None:
 def test_silence_resolves() -> None:
     state = warmed()
     feed(state, range(60, 90), 10, 3)
-    assert advance(state, START + timedelta(hours=4, minutes=30), RULES) == []
+    advance(state, START + timedelta(hours=4, minutes=30), RULES)
     changes = advance(state, START + timedelta(hours=10), RULES)
     assert [(alert.status, alert.seq) for alert in changes] == [("resolved", 2)]
     assert changes[0].ends_at == START + timedelta(minutes=90)
@@ -180,7 +199,7 @@ def test_silence_resolves() -> None:
 
 def test_a_level_that_stays_is_the_new_usual_one() -> None:
     state = warmed()
-    changes = feed(state, range(60, 60 + 26 * 60), 10, 3)
+    changes = changed(feed(state, range(60, 60 + 26 * 60), 10, 3))
     assert [alert.status for alert in changes] == ["firing", "resolved"]
     assert "taken as the new usual level" in changes[1].summary
     (watch,) = state.watches.values()
@@ -230,7 +249,7 @@ def test_three_quiet_weeks_and_ten_falls() -> None:
         run.go(24 * 60, lambda _: 0.70)
         run.alerts.clear()
         onset = run.minute
-        found = run.go(12 * 60, lambda _: 0.45)
+        found = changed(run.go(12 * 60, lambda _: 0.45))
         assert [alert.status for alert in found] == ["firing"]
         delays.append(minute_of(found[0]) - onset)
     assert 20 <= sorted(delays)[5] <= 60  # 37 minutes by the reference table

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from processors.domain.alerts.counts import Report, merge, report_of
-from processors.domain.alerts.watch import Watch, expire, fingerprint, judge
+from processors.domain.alerts.watch import Watch, fingerprint, judge, lapse
 from schemas.alert_rule import AlertRule
 from schemas.event import to_ms
 from schemas.rows import AlertRow, MinuteMetrics
@@ -96,10 +96,10 @@ def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]
         if minute * _MINUTE_MS < state.newest - _STALE_MS:
             continue
         state.ripe_after = max(report.ripe_after for report in reports.values())
-        changes += _expire(state, minute, rules)
+        changes += _lapse(state, minute, rules)
         changes += _judge(state, minute, reports, rules)
     settled = (state.newest - state.ripe_after - _SETTLE_MS - _LAGGARD_MS) // _MINUTE_MS
-    return changes + _expire(state, min(settled, min(state.pending, default=settled)), rules)
+    return changes + _lapse(state, min(settled, min(state.pending, default=settled)), rules)
 
 
 def _ripe(newest: int, minute: int, reports: dict[int, Report]) -> bool:
@@ -128,12 +128,12 @@ def _judge(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Se
     return changes
 
 
-def _expire(state: SiteAlerts, until: int, rules: Sequence[AlertRule]) -> list[AlertRow]:
-    """Alerts that lapse before minute `until` (Unix min): for want of trials, or of their rule."""
+def _lapse(state: SiteAlerts, until: int, rules: Sequence[AlertRule]) -> list[AlertRow]:
+    """What time alone says by minute `until` (Unix min): alerts end for want of trials or of their rule, or go on."""
     by_id = {rule.id: rule for rule in rules}
     lapsed = [
         change
         for watch in state.watches.values()
-        if (change := expire(watch, by_id.get(watch.rule), until, state.ripe_after)) is not None
+        if (change := lapse(watch, by_id.get(watch.rule), until, state.ripe_after)) is not None
     ]
     return sorted(lapsed, key=lambda change: (change.updated_at, change.fingerprint))

@@ -19,7 +19,7 @@ from processors.domain.alerts import cusum, text
 from processors.domain.alerts.baseline import Baseline
 from processors.domain.alerts.counts import Count
 from schemas.alert_rule import AlertRule, Direction, TestName
-from schemas.event import from_ms
+from schemas.event import from_ms, to_ms
 from schemas.rows import AlertRow
 
 Evidence = Callable[[int, int, float, float, Direction], float]
@@ -93,14 +93,15 @@ def fingerprint(rule: str, site: str, funnel: str, step: int) -> str:
 def judge(watch: Watch, rule: AlertRule, count: Count, *, site: str, minute: int, decided: int) -> AlertRow | None:
     """Take in one ripe minute (Unix min) of the series; the alert if its state changed. `decided` is Unix ms."""
     watch.last = minute
-    parameters, evidence, level = rule.parameters, EVIDENCE[rule.test], watch.baseline.level
+    parameters, evidence = rule.parameters, EVIDENCE[rule.test]
+    level = watch.baseline.level_at(minute, parameters)
     firing = watch.firing
     if firing is not None:
         against = evidence(count.trials, count.successes, level, parameters.shift * _HALFWAY, rule.direction)
         watch.walk.count(count)
         watch.recovery.add(minute, count, -against)
         return _judge_recovery(watch, rule, firing, minute, decided)
-    watch.baseline.hold(count.trials, count.successes)
+    watch.baseline.hold(minute, count.trials, count.successes)
     if watch.baseline.trials < parameters.warmup_trials:
         watch.baseline.learn(minute, parameters)
         return None
@@ -112,7 +113,7 @@ def judge(watch: Watch, rule: AlertRule, count: Count, *, site: str, minute: int
         return None
     watch.baseline.drop()
     watch.recovery = Walk()
-    return _fire(watch, rule, site, count, decided)
+    return _fire(watch, rule, site, count, decided=decided, level=level)
 
 
 def _judge_recovery(watch: Watch, rule: AlertRule, firing: AlertRow, minute: int, decided: int) -> AlertRow | None:
@@ -126,15 +127,17 @@ def _judge_recovery(watch: Watch, rule: AlertRule, firing: AlertRow, minute: int
         return None
     # The counts of the whole alert, weighing no more than a full memory: the level that now is the usual one.
     weight = min(1.0, parameters.memory_trials / stood.trials)
-    watch.baseline = Baseline(stood.trials * weight, stood.successes * weight, minute=minute)
+    watch.baseline.settle_at(stood.trials * weight, stood.successes * weight, minute)
     end = (minute + 1) * _MINUTE_MS
     return _resolve(watch, firing, "accepted", ended=end, decided=decided, threshold=parameters.h_resolve)
 
 
-def expire(watch: Watch, rule: AlertRule | None, until: int, ripe_after: int) -> AlertRow | None:
-    """Resolve a firing alert without trials for `silence_h` before minute `until` (Unix min), or without its rule.
+def lapse(watch: Watch, rule: AlertRule | None, until: int, ripe_after: int) -> AlertRow | None:
+    """What time alone says about a firing alert by minute `until` (Unix min): that it is over, or that it still fires.
 
-    `ripe_after` is in ms. What is said about silence depends on the last trials only, not on when it was noticed.
+    Resolved without trials for `silence_h`, or without its rule; said again every `remind_h` under the same number,
+    with the figures of now, for subscribers that came later or forget. `ripe_after` is in ms. What is said depends on
+    the trials and the minutes only, not on when it was noticed.
     """
     firing = watch.firing
     if firing is None:
@@ -145,10 +148,25 @@ def expire(watch: Watch, rule: AlertRule | None, until: int, ripe_after: int) ->
     ended = watch.last + 1
     deadline = ended + int(rule.parameters.silence_h * _MINUTES_PER_HOUR)
     if until < deadline:
-        return None
+        return _remind(watch, rule, firing, until, ripe_after)
     decided = deadline * _MINUTE_MS + ripe_after
     threshold = rule.parameters.h_resolve
     return _resolve(watch, firing, "silent", ended=ended * _MINUTE_MS, decided=decided, threshold=threshold)
+
+
+def _remind(watch: Watch, rule: AlertRule, firing: AlertRow, until: int, ripe_after: int) -> AlertRow | None:
+    every = int(rule.parameters.remind_h * _MINUTES_PER_HOUR)
+    begun = (to_ms(firing.starts_at)) // _MINUTE_MS
+    said = (to_ms(firing.updated_at) - ripe_after) // _MINUTE_MS
+    due = begun + (until - begun) // every * every  # the newest of the hours that should have been said
+    if due <= said:
+        return None
+    stood = watch.walk
+    alert = msgspec.structs.replace(
+        firing, updated_at=from_ms(due * _MINUTE_MS + ripe_after), observed=stood.rate, n=stood.trials
+    )
+    watch.alert = _worded(alert, text.firing_summary(alert), alert.starts_at)
+    return watch.alert
 
 
 def _resolve(
@@ -175,7 +193,7 @@ def _resolve(
     return watch.alert
 
 
-def _fire(watch: Watch, rule: AlertRule, site: str, count: Count, decided: int) -> AlertRow:
+def _fire(watch: Watch, rule: AlertRule, site: str, count: Count, *, decided: int, level: float) -> AlertRow:
     walk = watch.walk
     alert = AlertRow(
         fingerprint=fingerprint(rule.id, site, count.funnel, count.step),
@@ -192,7 +210,7 @@ def _fire(watch: Watch, rule: AlertRule, site: str, count: Count, decided: int) 
         starts_at=from_ms(walk.since * _MINUTE_MS),
         updated_at=from_ms(decided),
         observed=walk.rate,
-        baseline=watch.baseline.level,
+        baseline=level,
         statistic=walk.value,
         threshold=rule.parameters.h,
         n=walk.trials,
