@@ -13,7 +13,7 @@ COPY deploy deploy
 RUN /opt/snag/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim-bookworm
-RUN useradd --create-home --uid 10001 snag
+RUN useradd --create-home --uid 10001 snag && install -d -o snag -g snag /var/lib/snag/spool
 COPY --from=build /opt/snag /opt/snag
 ENV PATH=/opt/snag/bin:$PATH PYTHONUNBUFFERED=1
 USER snag

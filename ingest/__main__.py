@@ -14,7 +14,7 @@ from ingest.app import create_app
 from schemas.logs import configure_logs, get_logger
 from schemas.settings import load_settings
 
-_GRACE_S: Final = 2  # beyond the acknowledgement timeout, for requests that are being answered
+_GRACE_SHARE: Final = 0.5  # of the time a stop may take, for requests that are being answered
 _BACKLOG: Final = 2048
 
 
@@ -49,7 +49,7 @@ def main() -> None:
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=int(settings.ingest.ack_timeout_s) + _GRACE_S,
+        timeout_graceful_shutdown=max(1, int(settings.ingest.stop_timeout_s * _GRACE_SHARE)),
     )
     get_logger("ingest").info("collector starts", host=settings.ingest.host, port=settings.ingest.port)
     _Server(config).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 from ingest.adapters.adapter import Served
@@ -14,21 +15,25 @@ from ingest.enrichment import Enrichment
 from ingest.events_route import EventsRoute
 from ingest.http import Receive, Scope, Send, respond_problem
 from ingest.intake import Intake
-from ingest.kafka_sink import KafkaSink
 from ingest.keys import WriteKeys
 from ingest.refusal import RequestError
 from ingest.routing import RouteTable, served_at
+from ingest.spool import SpoolError
 from ingest.status_routes import StatusRoutes
+from ingest.storage import Storage
 from schemas.metrics import Metrics
 from schemas.routes import ROUTES
 from schemas.settings import Settings
 
 STATUS_ROUTES: Final = {"/health": "health", "/ready": "ready", "/metrics": "metrics"}
-CLOSE_TIMEOUT_S: Final = 5.0  # for what the producer holds when the server stops; nothing of it was answered 200
+
+# Of the time a stop may take: half is for requests that are being answered, the rest for these.
+_DRAIN_SHARE: Final = 0.2  # until the last records are durable; the spool needs milliseconds for what Kafka owes
+_CLOSE_SHARE: Final = 0.1  # for the producer, the thread that watches Kafka, and the spool's disk, each
 
 
 class App:
-    """Routes requests; starts and stops the Kafka sink with the server (ASGI lifespan)."""
+    """Routes requests; starts and stops what stores their events with the server (ASGI lifespan)."""
 
     def __init__(
         self,
@@ -37,13 +42,15 @@ class App:
         events: EventsRoute,
         status: StatusRoutes,
         batcher: Batcher,
-        sink: KafkaSink,
+        storage: Storage,
+        stop_timeout_s: float,
     ) -> None:
         self._routes = routes
         self._events = events
         self._status = status
         self._batcher = batcher
-        self._sink = sink
+        self._storage = storage
+        self._stop_timeout_s = stop_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -60,41 +67,54 @@ class App:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._sink.start()
+        try:
+            self._storage.start()
+        except SpoolError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._stop_timeout_s * _DRAIN_SHARE):
                 await self._batcher.drain()
-        except TimeoutError:
-            pass
-        await self._sink.close(CLOSE_TIMEOUT_S)
+        await self._storage.close(self._stop_timeout_s * _CLOSE_SHARE)
         await send({"type": "lifespan.shutdown.complete"})
 
 
 def create_app(settings: Settings) -> App:
     """The collector for `settings`; it connects when the server starts it, and serves before Kafka is there."""
+    ingest = settings.ingest
     metrics = Metrics()
-    budget = Budget(settings.ingest.max_in_flight_bytes)
-    sink = KafkaSink(settings.kafka, ack_timeout_s=settings.ingest.ack_timeout_s)
+    budget = Budget(ingest.max_in_flight_bytes)
+    storage = Storage(settings, budget, metrics)
+    delivery = storage.delivery
     batcher = Batcher(
-        sink,
+        delivery,
         budget,
-        linger_s=settings.ingest.linger_ms / 1000,
-        ack_timeout_s=settings.ingest.ack_timeout_s,
-        timed_out=sink.mark_down,
+        linger_s=ingest.linger_ms / 1000,
+        ack_timeout_s=ingest.ack_timeout_s,
+        timed_out=storage.kafka.mark_down,
     )
     events = EventsRoute(
-        settings.ingest,
+        ingest,
         keys=WriteKeys(settings.write_keys()),
         contexts=ContextReader(settings.privacy),
-        intake=Intake(settings.ingest, settings.kafka.topic_prefix, batcher, sink, Enrichment(settings.privacy)),
-        sink=sink,
+        intake=Intake(ingest, settings.kafka.topic_prefix, batcher, delivery, Enrichment(settings.privacy)),
+        delivery=delivery,
         budget=budget,
         metrics=metrics,
     )
-    moved = settings.ingest.paths
     routes = RouteTable(
-        (place, served) for served in SERVED for path in ROUTES[served.name].paths for place in served_at(path, moved)
+        (place, served)
+        for served in SERVED
+        for path in ROUTES[served.name].paths
+        for place in served_at(path, ingest.paths)
     )
-    return App(routes, events=events, status=StatusRoutes(sink, batcher, metrics), batcher=batcher, sink=sink)
+    return App(
+        routes,
+        events=events,
+        status=StatusRoutes(storage, budget, metrics),
+        batcher=batcher,
+        storage=storage,
+        stop_timeout_s=ingest.stop_timeout_s,
+    )

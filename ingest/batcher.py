@@ -99,7 +99,6 @@ class Batcher:
         self._unacknowledged = 0
         self._rounds = 0
         self._overdue = False
-        self.in_flight_bytes = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -149,7 +148,6 @@ class Batcher:
     def _send(self, records: list[_Record]) -> None:
         self._rounds += 1
         self._unacknowledged += len(records)
-        self.in_flight_bytes += sum(record.size_bytes for record in records)
         self._idle.clear()
         expiry = asyncio.get_running_loop().call_later(self._ack_timeout_s, self._give_up, records)
         left = len(records)
@@ -175,7 +173,6 @@ class Batcher:
 
     def _finish(self, record: _Record, error: AckError | None) -> None:
         self._budget.give(record.size_bytes)
-        self.in_flight_bytes -= record.size_bytes
         self._unacknowledged -= 1
         if not self._unacknowledged and not self._open:
             self._idle.set()

@@ -13,6 +13,7 @@ from ingest.batcher import AckError
 from ingest.budget import Budget
 from ingest.context import ContextReader, RequestContext
 from ingest.decode import Submission
+from ingest.delivery import Delivery
 from ingest.http import (
     RETRY_AFTER_S,
     DisconnectedError,
@@ -28,7 +29,6 @@ from ingest.http import (
 )
 from ingest.inflate import inflate
 from ingest.intake import Intake, Receipt, now
-from ingest.kafka_sink import KafkaSink
 from ingest.keys import WriteKeys
 from ingest.refusal import RequestError
 from schemas.logs import get_logger
@@ -42,7 +42,7 @@ _METHODS: Final = {name: ", ".join((*route.methods, "OPTIONS")).encode() for nam
 
 
 class EventsRoute:
-    """Reads a request, hands its events to the intake, and answers when Kafka has acknowledged them."""
+    """Reads a request, hands its events to the intake, and answers when they are durable."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class EventsRoute:
         keys: WriteKeys,
         contexts: ContextReader,
         intake: Intake,
-        sink: KafkaSink,
+        delivery: Delivery,
         budget: Budget,
         metrics: Metrics,
     ) -> None:
@@ -59,7 +59,7 @@ class EventsRoute:
         self._keys = keys
         self._contexts = contexts
         self._intake = intake
-        self._sink = sink
+        self._delivery = delivery
         self._budget = budget
         # Labels are known routes, sites, kinds, codes and statuses: few.
         self._count = functools.cache(metrics.counter)
@@ -119,8 +119,8 @@ class EventsRoute:
         site = self._keys.site(key) if key else None
         if site is None and (key or not adapter.key_in_body):
             raise RequestError("unauthorized")
-        if not self._sink.up:
-            raise self._kafka_down(self._sink.reason)
+        if not self._delivery.accepts(once_only=adapter.prefers_spool):
+            raise _unavailable(self._delivery.refusal)
         body = await self._body(request, receive)
         started = time.perf_counter()
         received_at = now()
@@ -140,7 +140,7 @@ class EventsRoute:
         try:
             await receipt.ticket.acknowledged()
         except AckError as error:
-            raise self._kafka_down(str(error)) from error
+            raise _unavailable(str(error)) from error
         for kind, count in receipt.accepted.items():
             self._count("snag_ingest_events_accepted_total", adapter.name, site, kind).inc(count)
         if receipt.opted_out:
@@ -202,7 +202,7 @@ class EventsRoute:
         try:
             await self._intake.reject_body(site, error, body, received_at).acknowledged()
         except AckError as lost:
-            raise self._kafka_down(str(lost)) from lost
+            raise _unavailable(str(lost)) from lost
 
     async def _refuse(self, served: Served, request: Request, error: RequestError, send: Send, extra: Headers) -> int:
         """Answer a refused request in the client's own shape; returns the status."""
@@ -213,8 +213,9 @@ class EventsRoute:
         await _send(send, answer, extra)
         return answer.status
 
-    def _kafka_down(self, reason: str) -> RequestError:
-        return RequestError("kafka_down", reason, retry_after_s=RETRY_AFTER_S)
+
+def _unavailable(reason: str) -> RequestError:
+    return RequestError("unavailable", reason, retry_after_s=RETRY_AFTER_S)
 
 
 async def _send(send: Send, answer: Answer, extra: Headers) -> None:

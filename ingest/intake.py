@@ -39,7 +39,9 @@ class Adds(Protocol):
 class Partitions(Protocol):
     """Who knows how many partitions the topics have."""
 
-    partitions: int
+    @property
+    def partitions(self) -> int:
+        """As far as is known."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -52,6 +52,8 @@ class KafkaSink:
         self.up = False
         self.reason = "not connected yet"
         self.partitions = settings.partitions
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after `up` has changed."""
 
     def start(self) -> None:
         """Begin connecting, in the background; call on the event loop."""
@@ -91,8 +93,11 @@ class KafkaSink:
                 _log.info("kafka is up", bootstrap=self._settings.bootstrap, partitions=self.partitions)
             else:
                 _log.warning("kafka is down", bootstrap=self._settings.bootstrap, reason=reason)
+        changed = up != self.up
         self.up = up
         self.reason = reason
+        if changed:
+            self.on_change()
 
     # From the producer's thread to the loop: outcomes are queued, and one wake-up takes all that are there.
 

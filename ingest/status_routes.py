@@ -8,21 +8,21 @@ from typing import Final
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ingest.batcher import Batcher
+from ingest.budget import Budget
 from ingest.http import Receive, Scope, Send, respond, respond_problem
-from ingest.kafka_sink import KafkaSink
 from ingest.refusal import RequestError
+from ingest.storage import Storage
 from schemas.metrics import Metrics
 
 _METHODS: Final = b"GET, HEAD"
 
 
 class StatusRoutes:
-    """Answers about the process itself. None of them touches Kafka: what the sink believes is what they say."""
+    """Answers about the process itself. None of them touches Kafka or the disk: what is believed is what they say."""
 
-    def __init__(self, sink: KafkaSink, batcher: Batcher, metrics: Metrics) -> None:
-        self._sink = sink
-        self._batcher = batcher
+    def __init__(self, storage: Storage, budget: Budget, metrics: Metrics) -> None:
+        self._storage = storage
+        self._budget = budget
         self._metrics = metrics
         self._answers: dict[str, Callable[[], tuple[int, bytes]]] = {
             "health": self._health,
@@ -47,12 +47,28 @@ class StatusRoutes:
         return 200, b'{"status":"ok"}'
 
     def _ready(self) -> tuple[int, bytes]:
-        sink = self._sink
-        if sink.up:
-            return 200, b'{"ready":true,"kafka":"up"}'
-        return 503, msgspec.json.encode({"ready": False, "kafka": "down", "reason": sink.reason})
+        """Whether events are taken: Kafka acknowledges, or the spool works and is not nearly full."""
+        kafka, spool = self._storage.kafka, self._storage.spool
+        ready = kafka.up or (self._storage.delivery.accepts() and not spool.error)
+        found = {
+            "ready": ready,
+            "kafka": "up" if kafka.up else "down",
+            "spool": {
+                "backlog_bytes": spool.backlog_bytes,
+                "used_bytes": spool.used_bytes,
+                "max_bytes": spool.max_bytes,
+                "lag_s": round(spool.lag_s(), 1),
+            },
+        }
+        if reason := "; ".join(filter(None, (kafka.reason, spool.error))):
+            found["reason"] = reason
+        return (200 if ready else 503), msgspec.json.encode(found)
 
     def _exposition(self) -> tuple[int, bytes]:
-        self._metrics.gauge("snag_ingest_kafka_up").set(self._sink.up)
-        self._metrics.gauge("snag_ingest_in_flight_bytes").set(self._batcher.in_flight_bytes)
+        gauge, spool = self._metrics.gauge, self._storage.spool
+        gauge("snag_ingest_kafka_up").set(self._storage.kafka.up)
+        gauge("snag_ingest_in_flight_bytes").set(self._budget.used_bytes)
+        gauge("snag_ingest_spool_bytes").set(spool.backlog_bytes)
+        gauge("snag_ingest_spool_lag_seconds").set(spool.lag_s())
+        gauge("snag_ingest_spool_damaged_bytes").set(spool.damaged_bytes)
         return 200, generate_latest(self._metrics.registry)

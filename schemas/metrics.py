@@ -17,6 +17,11 @@ MetricName = Literal[
     "snag_ingest_request_seconds",
     "snag_ingest_in_flight_bytes",
     "snag_ingest_kafka_up",
+    "snag_ingest_ack_seconds",
+    "snag_ingest_spooled_bytes_total",
+    "snag_ingest_spool_bytes",
+    "snag_ingest_spool_lag_seconds",
+    "snag_ingest_spool_damaged_bytes",
     "snag_writer_rows_total",
     "snag_writer_inserts_total",
     "snag_writer_insert_failures_total",
@@ -50,14 +55,21 @@ class Metric:
 
 METRICS: Final[dict[MetricName, Metric]] = {
     "snag_ingest_requests_total": Metric(Counter, "HTTP requests answered.", ("route", "status")),
-    "snag_ingest_events_accepted_total": Metric(Counter, "Events acknowledged by Kafka.", ("route", "site", "kind")),
+    "snag_ingest_events_accepted_total": Metric(
+        Counter, "Events acknowledged: durable in Kafka or in the spool.", ("route", "site", "kind")
+    ),
     "snag_ingest_events_rejected_total": Metric(Counter, "Events refused.", ("route", "site", "code")),
     "snag_ingest_events_opted_out_total": Metric(
         Counter, "Events dropped because their visitor opted out.", ("route", "site")
     ),
     "snag_ingest_request_seconds": Metric(Histogram, "Time from the request's last byte to the answer.", ("route",)),
-    "snag_ingest_in_flight_bytes": Metric(Gauge, "Bytes handed to the producer and not yet acknowledged."),
+    "snag_ingest_in_flight_bytes": Metric(Gauge, "Bytes held for requests and for records that are not durable yet."),
     "snag_ingest_kafka_up": Metric(Gauge, "1 while Kafka acknowledges."),
+    "snag_ingest_ack_seconds": Metric(Histogram, "Time until a record is durable, by where.", ("by",)),
+    "snag_ingest_spooled_bytes_total": Metric(Counter, "Bytes of events made durable in the spool."),
+    "snag_ingest_spool_bytes": Metric(Gauge, "Bytes in the spool that are not known to be in Kafka."),
+    "snag_ingest_spool_lag_seconds": Metric(Gauge, "Age of the oldest record that waits in the spool."),
+    "snag_ingest_spool_damaged_bytes": Metric(Gauge, "Bytes of the spool that the disk gave back changed."),
     "snag_writer_rows_total": Metric(Counter, "Rows in successful inserts.", ("table",)),
     "snag_writer_inserts_total": Metric(Counter, "Successful inserts.", ("table",)),
     "snag_writer_insert_failures_total": Metric(Counter, "Inserts that failed and are tried again.", ("table",)),

@@ -101,7 +101,7 @@ RequestCode = Literal[
     "unsupported_encoding",
     "body_timeout",
     "overloaded",
-    "kafka_down",
+    "unavailable",
     "internal_error",
 ]
 
@@ -146,8 +146,10 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
     ),
     "body_timeout": RequestRefusal(408, "The body did not arrive in time.", "Send it again."),
     "overloaded": RequestRefusal(503, "The collector is full.", "Send it again after `Retry-After` seconds."),
-    "kafka_down": RequestRefusal(
-        503, "Kafka does not acknowledge events.", "Send it again after `Retry-After` seconds; nothing needs changing."
+    "unavailable": RequestRefusal(
+        503,
+        "Neither Kafka nor the spool can store events.",
+        "Send it again after `Retry-After` seconds; nothing needs changing.",
     ),
     "internal_error": RequestRefusal(500, "The collector failed.", "Send it again; its log says what happened."),
 }

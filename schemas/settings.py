@@ -62,6 +62,10 @@ class IngestSettings(_Section):
     future_tolerance_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
     ack_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     paths: dict[str, tuple[str, ...]] = {}
+    spool_dir: Path | None = None  # none: `spool` in local.data_dir
+    spool_max_bytes: Annotated[int, Field(ge=_MIB)] = 1024 * _MIB
+    spool_after_s: Annotated[float, Field(gt=0)] = 0.4
+    stop_timeout_s: Annotated[float, Field(ge=1)] = 15.0
 
 
 class CookieSettings(_Section):
@@ -164,6 +168,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The order of `reads`; a value from an earlier source hides the same value from a later one."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    def spool_root(self) -> Path:
+        """Where the collector keeps what Kafka has not taken yet."""
+        return self.ingest.spool_dir or self.local.data_dir / "spool"
 
     def write_keys(self) -> dict[str, str]:
         """Site name by write key. A key that two sites share belongs to the first."""

@@ -63,6 +63,7 @@ class Layout:
             "SNAG_KAFKA__BOOTSTRAP": self.broker.bootstrap,
             "SNAG_CLICKHOUSE__URL": self.clickhouse,
             "SNAG_INGEST__PORT": str(self.collector_port),
+            "SNAG_INGEST__SPOOL_DIR": str(self.settings.ingest.spool_dir or self.data_dir / "spool"),
             "SNAG_WRITER__HEALTH_PORT": str(self.writer_port),
         }
 

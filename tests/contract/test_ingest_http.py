@@ -49,24 +49,45 @@ class Answer:
 
 
 class CollectorProcess(ServerProcess):
-    """`python -m ingest` on a free port, with topics of its own."""
+    """`python -m ingest` on a free port, with topics of its own and its spool in `directory`."""
 
-    def __init__(self, directory: Path, bootstrap: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        bootstrap: str,
+        env: dict[str, str] | None = None,
+        *,
+        tmpfs: tuple[Path, int] | None = None,
+    ) -> None:
+        """`tmpfs`: a directory that only this process sees as a file system of its own, and how many bytes it holds."""
         self.port = free_port()
         self.kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}_", partitions=PARTITIONS)
         directory.mkdir(parents=True, exist_ok=True)
+        self.env = {
+            "SNAG_KAFKA__BOOTSTRAP": bootstrap,
+            "SNAG_KAFKA__TOPIC_PREFIX": self.kafka.topic_prefix,
+            "SNAG_INGEST__SPOOL_DIR": str(directory / "spool"),
+            **(env or {}),
+            "SNAG_INGEST__PORT": str(self.port),
+        }
+        command = [sys.executable, "-m", "ingest"]
+        if tmpfs is not None:
+            place, size_bytes = tmpfs
+            mount = f'mount -t tmpfs -o size={size_bytes} tmpfs {place} && exec "$@"'
+            command = ["unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh", *command]
         super().__init__(
             "collector",
-            lambda: [sys.executable, "-m", "ingest"],
+            lambda: command,
             lambda: self.get("/health").status == 200,
             directory / "collector.log",
-            {
-                "SNAG_KAFKA__BOOTSTRAP": bootstrap,
-                "SNAG_KAFKA__TOPIC_PREFIX": self.kafka.topic_prefix,
-                "SNAG_INGEST__PORT": str(self.port),
-                **(env or {}),
-            },
+            self.env,
         )
+
+    def twin(self, directory: Path) -> CollectorProcess:
+        """Another collector with the same settings on another port."""
+        twin = CollectorProcess(directory, self.kafka.bootstrap, self.env)
+        twin.kafka = self.kafka
+        return twin
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -88,7 +109,7 @@ class CollectorProcess(ServerProcess):
         return self.request("POST", "/v1/events", body, {"X-Write-Key": key} | (headers or {}))
 
     def wait_ready(self) -> None:
-        wait_for(lambda: self.get("/ready").status == 200, DEADLINE_S, "the collector is ready")
+        wait_for(lambda: self.get("/ready").json["kafka"] == "up", DEADLINE_S, "the collector is ready")
 
     def metric(self, sample: str) -> float:
         lines = self.get("/metrics").body.decode().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -31,3 +32,10 @@ def wait_for(condition: Callable[[], _T], deadline_s: float, what: str) -> _T:
         if time.monotonic() >= deadline:
             raise AssertionError(f"{what}: not so after {deadline_s} s; last value {value!r}") from problem
         time.sleep(_INTERVAL_S)
+
+
+async def until(condition: Callable[[], bool], deadline_s: float = 30) -> None:
+    """Return once `condition` holds, letting the event loop run meanwhile. Raises TimeoutError after `deadline_s`."""
+    async with asyncio.timeout(deadline_s):
+        while not condition():  # noqa: ASYNC110  conditions are of parts that know nothing of this test
+            await asyncio.sleep(0.005)

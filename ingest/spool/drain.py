@@ -1,0 +1,169 @@
+"""From the spool to Kafka, in the order of receipt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final, Protocol
+
+from ingest.batcher import MAX_RECORD_BYTES, MAX_RECORD_LINES, AckError, Sink
+from ingest.spool.frame import Record
+from ingest.spool.repartition import repartition
+from ingest.spool.spool import Place, Spool
+from schemas.logs import get_logger
+
+_log = get_logger(__name__)
+
+_STEP_BYTES: Final = 4 * 1024 * 1024  # sent before its acknowledgements are awaited: all of it may be sent again
+_IDLE_S: Final = 0.2  # how soon a record that comes to the spool while Kafka is up is looked at
+_RETRY_S: Final = 1.0  # between attempts that failed
+_ADOPT_INTERVAL_S: Final = 10.0  # between looks at what processes that are gone left behind
+
+
+class Layout(Protocol):
+    """Whether Kafka acknowledges, and how many partitions the topics have now."""
+
+    up: bool
+    partitions: int
+
+
+class Drain:
+    """A task that moves records from `spool` to `sink` while Kafka is up.
+
+    A step is released from the spool only when Kafka has acknowledged all of it; after a failure it is sent again
+    whole. Neighbours of one partition share a Kafka record.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        sink: Sink,
+        layout: Layout,
+        *,
+        topic_prefix: str,
+        is_in_kafka: Callable[[Place], Awaitable[bool]],
+        drained: Callable[[], None],
+    ) -> None:
+        """`is_in_kafka` says whether Kafka has a record already; `drained` is called after each step."""
+        self._spool = spool
+        self._sink = sink
+        self._layout = layout
+        self._prefix = topic_prefix
+        self._is_in_kafka = is_in_kafka
+        self._drained = drained
+
+    async def run(self) -> None:
+        """Drain until cancelled."""
+        adopt_at = 0.0
+        now = asyncio.get_running_loop().time
+        while True:
+            if self._layout.up and await self._drain_once():
+                continue
+            if now() >= adopt_at:
+                self._spool.adopt_orphans()
+                adopt_at = now() + _ADOPT_INTERVAL_S
+            await asyncio.sleep(_IDLE_S)
+
+    async def _drain_once(self) -> bool:
+        """Move one portion. Whether there was one and all of it went."""
+        try:
+            portion = await self._spool.next_portion()
+            if portion is None:
+                self._drained()
+                return False
+            for step in _steps(portion.records):
+                await self._send([record for record, place in step if not await self._is_in_kafka(place)])
+                self._spool.release(step[-1][1])
+                self._drained()
+        except (AckError, OSError) as error:
+            _log.warning(
+                "draining the spool is interrupted", reason=str(error), backlog_bytes=self._spool.backlog_bytes
+            )
+            await asyncio.sleep(_RETRY_S)
+            return False
+        return True
+
+    async def _send(self, records: list[Record]) -> None:
+        """Return when Kafka has acknowledged all `records`. Raises AckError."""
+        merged = list(merge(repartitioned(records, self._layout.partitions)))
+        if not merged:
+            return
+        loop = asyncio.get_running_loop()
+        all_done: asyncio.Future[None] = loop.create_future()
+        left = len(merged)
+
+        def done(error: AckError | None) -> None:
+            nonlocal left
+            left -= 1
+            if not all_done.done():
+                if error is not None:
+                    all_done.set_exception(error)
+                elif not left:
+                    all_done.set_result(None)
+
+        for record in merged:
+            self._sink.send(self._prefix + record.topic, record.partition, record.value, record.received_at_ms, done)
+        await all_done
+
+
+def repartitioned(records: Iterable[Record], partitions: int) -> Iterator[Record]:
+    """`records` as they lie among `partitions`: taken apart where another number was believed in."""
+    for record in records:
+        if record.partitions == partitions:
+            yield record
+        else:
+            yield from repartition(record, partitions)
+
+
+def merge(records: Iterable[Record]) -> Iterator[Record]:
+    """Join records of one topic and partition, in their order, within the batcher's bounds: fewer records cost less."""
+    open_: dict[tuple[str, int], _Group] = {}
+    for record in records:
+        key = (record.topic, record.partition)
+        lines = record.value.count(b"\n") + 1
+        group = open_.get(key)
+        if group is not None and not group.takes(len(record.value), lines):
+            yield _joined(group.records)
+            group = None
+        if group is None:
+            group = open_[key] = _Group()
+        group.add(record, lines)
+    for group in open_.values():
+        yield _joined(group.records)
+
+
+class _Group:
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._size_bytes = 0
+        self._lines = 0
+
+    def takes(self, size_bytes: int, lines: int) -> bool:
+        return self._size_bytes + size_bytes <= MAX_RECORD_BYTES and self._lines + lines <= MAX_RECORD_LINES
+
+    def add(self, record: Record, lines: int) -> None:
+        self.records.append(record)
+        self._size_bytes += len(record.value) + 1
+        self._lines += lines
+
+
+def _joined(group: list[Record]) -> Record:
+    if len(group) == 1:
+        return group[0]
+    return group[0]._replace(
+        received_at_ms=max(record.received_at_ms for record in group),
+        value=b"\n".join(record.value for record in group),
+    )
+
+
+def _steps(records: list[tuple[Record, Place]]) -> Iterator[list[tuple[Record, Place]]]:
+    step: list[tuple[Record, Place]] = []
+    size_bytes = 0
+    for item in records:
+        step.append(item)
+        size_bytes += len(item[0].value)
+        if size_bytes >= _STEP_BYTES:
+            yield step
+            step, size_bytes = [], 0
+    if step:
+        yield step
