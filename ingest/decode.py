@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -52,7 +52,8 @@ class Submission(msgspec.Struct, frozen=True):
 
     Whatever the wire format, an adapter makes one of these, and the route hands it to `intake.Intake`. `write_key` is
     the key of a format that carries it in the body. `server_side`: a server speaks for its visitors, so that the
-    request's own address and user agent say nothing about them (an event's `ip` and `user_agent` may).
+    request's own address and user agent say nothing about them (an event's `ip` and `user_agent` may). `skipped`: how
+    many parts of the request are of a kind that is not kept, by kind.
     """
 
     items: Sequence[Item]
@@ -60,6 +61,7 @@ class Submission(msgspec.Struct, frozen=True):
     sent_at: datetime | None = None
     write_key: bytes = b""
     server_side: bool = False
+    skipped: Mapping[str, int] = {}
 
 
 def decode_native(body: bytes, *, ndjson: bool, max_events: int) -> Submission:

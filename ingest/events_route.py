@@ -147,6 +147,8 @@ class EventsRoute:
             self._count("snag_ingest_events_opted_out_total", adapter.name, site).inc(receipt.opted_out)
         for rejected in receipt.verdicts.rejected:
             self._count("snag_ingest_events_rejected_total", adapter.name, site, rejected.code).inc()
+        for part, count in submission.skipped.items():
+            self._count("snag_ingest_parts_skipped_total", adapter.name, part).inc(count)
         answer = adapter.answer(request, submission, receipt.verdicts)
         self._seconds(adapter.name).observe(time.perf_counter() - started)
         return answer

@@ -53,6 +53,11 @@ _FIELD: Final = _FORM | {"field": "the field's name, never its value"}
 
 EVENT_TYPES: Final[dict[str, EventType]] = {
     "page_view": EventType(kind="clickstream", segment="page", snowplow="page_view"),
+    "page_ping": EventType(
+        kind="clickstream",
+        props={"scroll_y_max": "px scrolled down since the last ping"},
+        snowplow="page_ping",
+    ),
     "page_leave": EventType(kind="clickstream", props={"depth": "percent of the page seen, 0 to 100"}),
     "click": EventType(kind="clickstream", props=_CLICK, snowplow="link_click, button_click"),
     "dead_click": EventType(kind="clickstream", props=_CLICK),
@@ -123,6 +128,23 @@ EVENT_TYPES: Final[dict[str, EventType]] = {
             "resolution": "what the customer was told to do",
         },
         snowplow="transaction_error",
+    ),
+    "exception": EventType(
+        kind="error",
+        props={
+            "error_type": "the exception's type",
+            "frames": "[{file, function, line, in_app}], where it was thrown first",
+            "handled": "whether the program caught it",
+        },
+    ),
+    "session_health": EventType(
+        kind="clickstream",
+        props={
+            "sid": "Sentry's id of a session; its last update counts",
+            "status": "ok, exited, crashed, abnormal or unhandled",
+            "errors": "errors so far",
+            "crashed": "of several sessions at once: how many; likewise exited, errored, abnormal, unhandled",
+        },
     ),
     "crash": EventType(kind="error", props={"error_type": "the exception's type", "stack": "the stack's text"}),
     "product_viewed": EventType(kind="checkout", props=_PRODUCT, segment="Product Viewed", snowplow="product_view"),

@@ -14,6 +14,7 @@ MetricName = Literal[
     "snag_ingest_events_accepted_total",
     "snag_ingest_events_rejected_total",
     "snag_ingest_events_opted_out_total",
+    "snag_ingest_parts_skipped_total",
     "snag_ingest_request_seconds",
     "snag_ingest_in_flight_bytes",
     "snag_ingest_kafka_up",
@@ -61,6 +62,9 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "snag_ingest_events_rejected_total": Metric(Counter, "Events refused.", ("route", "site", "code")),
     "snag_ingest_events_opted_out_total": Metric(
         Counter, "Events dropped because their visitor opted out.", ("route", "site")
+    ),
+    "snag_ingest_parts_skipped_total": Metric(
+        Counter, "Parts of requests that are of a kind which is not kept.", ("route", "part")
     ),
     "snag_ingest_request_seconds": Metric(Histogram, "Time from the request's last byte to the answer.", ("route",)),
     "snag_ingest_in_flight_bytes": Metric(Gauge, "Bytes held for requests and for records that are not durable yet."),

@@ -94,6 +94,7 @@ RequestCode = Literal[
     "invalid_json",
     "empty_body",
     "invalid_batch",
+    "invalid_envelope",
     "invalid_encoding",
     "too_deep",
     "body_too_large",
@@ -128,6 +129,9 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
     "empty_body": RequestRefusal(400, "The body is empty.", "Send one event, an array of events, or a batch object."),
     "invalid_batch": RequestRefusal(
         400, "`batch` is not an array.", 'Send {"batch": [event, ..], "sent_at": ..}, an array, or one event.'
+    ),
+    "invalid_envelope": RequestRefusal(
+        400, "The envelope cannot be taken apart.", "Send header lines and payloads as Sentry's SDKs do."
     ),
     "invalid_encoding": RequestRefusal(
         400, "The compressed body is damaged or truncated.", "Send a whole gzip or deflate stream, or plain JSON."

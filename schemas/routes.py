@@ -10,6 +10,16 @@ RouteName = Literal[
     "sdk_moving",
     "sdk_frozen",
     "segment",
+    "snowplow",
+    "snowplow_pixel",
+    "sentry",
+    "sentry_store",
+    "reports",
+    "vitals",
+    "ga4",
+    "ga4_debug",
+    "pixel",
+    "cloudevents",
 ]
 
 Method = Literal["GET", "POST"]
@@ -42,6 +52,32 @@ ROUTES: Final[dict[RouteName, Route]] = {
             "/beacon/v1/batch",
         ),
         body="A Segment message, or {batch: [messages], sentAt, writeKey}.",
+    ),
+    "snowplow": Route(
+        "Snowplow's trackers, tracker protocol 2",
+        ("/com.snowplowanalytics.snowplow/tp2", "/{domain}.{vendor}/{version}"),
+        body="A self-describing payload_data; `aid` is the write key.",
+    ),
+    "snowplow_pixel": Route("Snowplow's trackers that send by GET", ("/i", "/ice.png"), methods=("GET",)),
+    "sentry": Route(
+        "Sentry's SDKs", ("/api/{project}/envelope",), body="An envelope; its public key is the write key."
+    ),
+    "sentry_store": Route("Sentry's older SDKs", ("/api/{project}/store",), body="One Sentry event."),
+    "reports": Route(
+        "What browsers report by themselves: Reporting API, NEL, CSP",
+        ("/v1/reports", "/api/{project}/security", "/api/{project}/csp-report", "/api/{project}/nel"),
+        body="An array of reports, or a legacy CSP report.",
+    ),
+    "vitals": Route(
+        "Metrics of the web-vitals library", ("/v1/vitals",), body="One metric object, or an array of them."
+    ),
+    "ga4": Route("Google Analytics 4's Measurement Protocol", ("/mp/collect",), body="{client_id, events: [..]}."),
+    "ga4_debug": Route(
+        "Google Analytics 4's validation server", ("/debug/mp/collect",), body="What /mp/collect takes; it is not kept."
+    ),
+    "pixel": Route("An image for pages without scripts", ("/p.gif",), methods=("GET",)),
+    "cloudevents": Route(
+        "CloudEvents 1.0: structured, batched and binary mode", ("/v1/cloudevents",), body="One event, or an array."
     ),
 }
 """Route by name; the name is its label in metrics."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qs
 
 import msgspec
 
 from ingest.adapters.credentials import standard_key
+from ingest.adapters.form import arguments_of
 from ingest.decode import Submission
 from ingest.refusal import RequestError
 from schemas.openapi import Verdicts
@@ -44,7 +44,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def arguments(self) -> dict[str, str]:
         """The query's arguments, decoded; of one given twice the first."""
-        return {name: values[0] for name, values in parse_qs(self.query.decode("latin-1")).items()}
+        return {
+            name.decode(errors="replace"): value.decode(errors="replace")
+            for name, value in arguments_of(self.query).items()
+        }
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

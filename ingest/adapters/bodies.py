@@ -7,11 +7,12 @@ import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from ingest.adapters.adapter import Request
+from ingest.adapters.form import arguments_of
 from ingest.decode import UNREADABLE, Item, split_array, too_many_events
 from ingest.inflate import inflate
 from ingest.refusal import Refusal, RequestError
@@ -34,8 +35,8 @@ def json_of(request: Request) -> bytes:
     """
     body = request.body.removeprefix(_BOM).strip()
     if _FORM.match(body):
-        fields = parse_qs(body, keep_blank_values=True)
-        body = next((fields[name][0] for name in _FORM_FIELDS if name in fields), body)
+        fields = arguments_of(body)
+        body = next((fields[name] for name in _FORM_FIELDS if name in fields), body)
     if body[:1] == b"%":
         body = unquote_to_bytes(body)
     if body[:1] not in (b"{", b"[") and (decoded := from_base64(body)):
@@ -128,3 +129,20 @@ def read_object(piece: bytes) -> dict[str, Any] | Refusal:
 def moment_of(*values: Any) -> Any:
     """The first of `values` that names a usable moment, as a datetime; else None."""
     return next((moment for value in values if (moment := read_moment(value)) is not None), None)
+
+
+def pieces_of(request: Request) -> Sequence[bytes]:
+    """The elements of a body that is an array, or the body itself as the only one, each still as JSON.
+
+    Raises RequestError when it is neither an object nor an array, or the elements are too many.
+    """
+    body = json_of(request)
+    if body[:1] == b"[":
+        return split_array(body, request.max_events)
+    try:
+        _members.decode(body)
+    except RecursionError:
+        pass  # the event is refused, not the request
+    except UNREADABLE as error:
+        raise RequestError("invalid_json", str(error), unreadable=body) from error
+    return [body]

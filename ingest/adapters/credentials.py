@@ -6,7 +6,8 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qs
+
+from ingest.adapters.form import arguments_of
 
 QUERY_NAMES: Final = (b"writeKey", b"write_key")
 
@@ -37,8 +38,5 @@ def key_of_authorization(authorization: bytes) -> bytes:
 
 def query_key(query: bytes, *names: bytes) -> bytes:
     """The first argument of `query` that has one of `names`; else empty."""
-    arguments = parse_qs(query)
-    for name in names:
-        if values := arguments.get(name):
-            return values[0]
-    return b""
+    arguments = arguments_of(query)
+    return next((arguments[name] for name in names if name in arguments), b"")

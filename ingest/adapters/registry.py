@@ -5,12 +5,29 @@ from __future__ import annotations
 from typing import Final
 
 from ingest.adapters.adapter import Served
+from ingest.adapters.browser_reports import BROWSER_REPORTS
+from ingest.adapters.cloudevents import CLOUDEVENTS
+from ingest.adapters.ga4 import GA4, GA4_DEBUG
 from ingest.adapters.native import NATIVE
+from ingest.adapters.pixel import PIXEL
 from ingest.adapters.sdk_files import SDK_FILES
 from ingest.adapters.segment import SEGMENT
+from ingest.adapters.sentry import SENTRY, SENTRY_STORE
+from ingest.adapters.snowplow import SNOWPLOW, SNOWPLOW_PIXEL
+from ingest.adapters.web_vitals import WEB_VITALS
 
 SERVED: Final[tuple[Served, ...]] = (
     NATIVE,
     *SDK_FILES,
     SEGMENT,
+    SNOWPLOW,
+    SNOWPLOW_PIXEL,
+    SENTRY,
+    SENTRY_STORE,
+    BROWSER_REPORTS,
+    WEB_VITALS,
+    GA4,
+    GA4_DEBUG,
+    PIXEL,
+    CLOUDEVENTS,
 )

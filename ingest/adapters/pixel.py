@@ -1,0 +1,31 @@
+"""An image for pages without scripts, e-mails and the like: `GET /p.gif?writeKey=..&type=page_view`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from ingest.adapters.adapter import Adapter, Request
+from ingest.adapters.credentials import QUERY_NAMES
+from ingest.adapters.gif import image, refused_image
+from ingest.adapters.values import moment, number
+from ingest.decode import Submission
+from ingest.lenient import read_leniently
+
+_TIMES: Final = ("ts", "timestamp", "sent_at")
+_NUMBERS: Final = ("x", "y")
+_NO_FIELDS: Final = frozenset({*(name.decode() for name in QUERY_NAMES), "props", "is_bot"})  # a query has only text
+
+
+def _read(request: Request) -> Submission:
+    given = request.arguments()
+    fields: dict[str, Any] = {name: value for name, value in given.items() if name not in _NO_FIELDS}
+    fields.setdefault("type", "page_view")
+    fields.setdefault("url", request.header(b"referer").decode("latin-1"))  # the page that holds the image
+    fields |= {name: moment(fields[name]) for name in _TIMES if name in fields}
+    fields |= {name: number(fields[name]) for name in _NUMBERS if name in fields}
+    return Submission(items=[read_leniently(fields)], originals=lambda: [msgspec.json.encode(given)])
+
+
+PIXEL: Final = Adapter(name="pixel", read=_read, answer=image, refuse=refused_image, prefers_spool=True)
