@@ -27,6 +27,7 @@ class Enrichment:
         self._country = country_lookup(settings.geoip)
         self._keeps_ip = settings.ip == "truncate"
         self._looks_up = settings.geoip is not None
+        self.masks = settings.mask
         self._drops = settings.opt_out == "drop"
 
     def drops(self, context: RequestContext) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from operator import itemgetter
 from typing import Final, Protocol
 
 import msgspec
@@ -13,6 +15,7 @@ from ingest.context import NO_CONTEXT, RequestContext
 from ingest.decode import Submission
 from ingest.enrichment import Enrichment
 from ingest.event_ids import EventIds
+from ingest.masking import mask_event, mask_json, mask_text, rules_for
 from ingest.normalise import Normaliser
 from ingest.refusal import Refusal, RequestError
 from ingest.times import skew
@@ -111,7 +114,8 @@ class Intake:
             next_id=self._next_id,
         )
         enrich = self._enrichment.of(context, server_side=submission.server_side)
-        accepted: dict[Kind, int] = {}
+        kept: list[tuple[int, Event]] = []
+        lines: list[bytes] = []
         refused: list[tuple[int, Refusal]] = []
         for index, item in enumerate(submission.items):
             event = item if type(item) is Refusal else normalise(item)  # type: ignore[arg-type]  # mypy needs isinstance
@@ -120,7 +124,12 @@ class Intake:
                 continue
             assert type(event) is Event  # noqa: S101  narrows the type for mypy at the cost of one comparison
             enrich(event, item)  # type: ignore[arg-type]  # as above
-            line = _encode(event)
+            kept.append((index, event))
+            lines.append(_encode(event))
+        if self._enrichment.masks:
+            _mask(kept, lines)
+        accepted: dict[Kind, int] = {}
+        for (index, event), line in zip(kept, lines, strict=True):
             if len(line) > max_line_bytes:
                 refused.append((index, _too_large(len(line), max_line_bytes, event.event_id)))
                 continue
@@ -129,6 +138,7 @@ class Intake:
             accepted[kind] = accepted.get(kind, 0) + 1
         verdicts = Verdicts(accepted=len(submission.items) - len(refused), rejected=[])
         if refused:
+            refused.sort(key=itemgetter(0))
             originals = submission.originals()
             for index, refusal in refused:
                 verdicts.rejected.append(
@@ -148,8 +158,8 @@ class Intake:
                     event_id=refusal.event_id,
                     code=refusal.code,
                     field=refusal.field,
-                    message=refusal.message,
-                    raw=_text(originals[index]),
+                    message=self._masked(refusal.message),
+                    raw=self._masked(_text(originals[index]), mask_json),
                 )
                 self._reject(row, ticket)
         return Receipt(ticket, verdicts, accepted)
@@ -162,16 +172,29 @@ class Intake:
             received_at=received_at,
             site=site,
             code=error.code,
-            message=f"{problem.message} {problem.detail}".strip(),
-            raw=_text(body),
+            message=self._masked(f"{problem.message} {problem.detail}".strip()),
+            raw=self._masked(_text(body), mask_json),
         )
         ticket = Ticket()
         self._reject(row, ticket)
         return ticket
 
+    def _masked(self, text: str, mask: Callable[[str], str] = mask_text) -> str:
+        return mask(text) if self._enrichment.masks else text
+
     def _reject(self, row: RejectedRow, ticket: Ticket) -> None:
         partition = next(self._rejected_count) % self._layout.partitions
         self._batcher.add(self._rejected_topic, partition, _encode(row), to_ms(row.received_at), ticket)
+
+
+def _mask(events: Sequence[tuple[int, Event]], lines: list[bytes]) -> None:
+    """Mask the secrets of `events`, encoded in `lines`; one search tells that there are none, as nearly always."""
+    if rules_for(b"\n".join(lines)) is None:
+        return
+    for place, (_, event) in enumerate(events):
+        if rules_for(lines[place]) is not None:
+            mask_event(event)
+            lines[place] = _encode(event)
 
 
 def _text(original: bytes) -> str:
