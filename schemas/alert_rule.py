@@ -53,7 +53,7 @@ class AlertRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """One alert rule. `version` must rise when a parameter changes: state gathered under another version is dropped.
 
     `expected_false_alerts_per_week` is measured by `bench.alerts` for one series (a funnel step, a site's sessions)
-    whose level does not swing over the day, and is the worst of 0.5, 2 and 10 trials a minute.
+    and is the worst of 0.5, 2 and 10 trials a minute, with a level that stands still and one that swings over the day.
     """
 
     id: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]

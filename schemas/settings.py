@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 CONFIG_FILE: Final = "snag.toml"
 DOTENV_FILE: Final = ".env"
 
 _MIB: Final = 1024 * 1024
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used; the text names the setting, the cause and where it is set."""
 
 
 class _Section(BaseModel):
@@ -183,5 +190,24 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """The settings as the CLI and every part read them; `overrides` are the CLI's own, nested as the model is."""
-    return Settings(**overrides)
+    """The settings as the CLI and every part read them; `overrides` are the CLI's own, nested as the model is.
+
+    Raises SettingsError when one is unreadable or not as it must be; no value is in its text, it may be a secret.
+    """
+    try:
+        return Settings(**overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{CONFIG_FILE} is no TOML: {error}. Mend it, or move it away.") from None
+    except SourceError as error:
+        raise SettingsError(f"{error}. Lists and tables in an environment variable are written as JSON.") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problem(found) for found in error.errors(include_input=False))) from None
+
+
+def _problem(found: ErrorDetails) -> str:
+    name = ".".join(map(str, found["loc"]))
+    variable = "SNAG_" + "__".join(map(str, found["loc"])).upper()
+    message = found["msg"]
+    return (
+        f"Setting {name}: {message[:1].lower()}{message[1:]}. It is set by {variable}, {DOTENV_FILE} or {CONFIG_FILE}."
+    )

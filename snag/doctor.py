@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 from deploy.local.ports import is_free
+from deploy.local.state import is_process, load_state
 from schemas.settings import Settings
 
 _GIB: Final = 1024**3
@@ -39,6 +40,9 @@ class Check(msgspec.Struct, frozen=True):
 
 def run_checks(settings: Settings) -> list[Check]:
     """All checks, in the order in which a start needs them."""
+    state = load_state(settings.local.data_dir.absolute())
+    alive = state is not None and is_process(state.pid, state.created)
+    own = {part.endpoint.rpartition(":")[2] for part in state.parts} if state is not None and alive else set()
     checks: list[Callable[[], Check]] = [
         python_version,
         java_version,
@@ -47,9 +51,10 @@ def run_checks(settings: Settings) -> list[Check]:
         memory,
         lambda: data_directory(settings.local.data_dir),
         lambda: disk(settings.local.data_dir),
-        lambda: port("collector", settings.ingest.port),
-        lambda: port("clickhouse", 8123),
-        lambda: port("kafka", 9092),
+        lambda: port("collector", settings.ingest.port, own),
+        lambda: port("clickhouse", 8123, own),
+        lambda: port("kafka", 9092, own),
+        variables,
     ]
     return [check() for check in checks]
 
@@ -136,11 +141,30 @@ def disk(path: Path) -> Check:
     return Check("disk", "ok" if good else "warn", f"{free / _GIB:.1f} GB free", fix)
 
 
-def port(name: str, number: int) -> Check:
-    """A wanted port is free; when not, `up` takes another and says so."""
-    good = is_free(number)
-    found = f"{number} is free" if good else f"{number} is taken"
-    return Check(f"port {name}", "ok" if good else "warn", found, "" if good else "nothing: snag up takes another port")
+def port(name: str, number: int, own: Collection[str] = ()) -> Check:
+    """A wanted port is free, or taken by the running stack's `own` parts; when not, `up` takes another and says so."""
+    if str(number) in own:
+        return Check(f"port {name}", "ok", f"{number} is in use by the running stack")
+    if is_free(number):
+        return Check(f"port {name}", "ok", f"{number} is free")
+    return Check(f"port {name}", "warn", f"{number} is taken", "snag up will take another; snag status says which")
+
+
+def variables() -> Check:
+    """Environment variables that look like settings and are none: most likely a misspelling."""
+    unknown = sorted(name for name in os.environ if name.startswith("SNAG_") and not _is_setting(name))
+    if not unknown:
+        return Check("environment", "ok", "every SNAG_ variable is a setting")
+    return Check("environment", "warn", f"no setting: {', '.join(unknown)}", "see the names with: snag config show")
+
+
+def _is_setting(variable: str) -> bool:
+    section, *rest = variable.removeprefix("SNAG_").lower().split("__")
+    field = Settings.model_fields.get(section)
+    if field is None:
+        return False
+    inner = getattr(field.annotation, "model_fields", None)
+    return not rest or inner is None or rest[0] in inner
 
 
 def _output(*command: str) -> str | None:

@@ -50,7 +50,7 @@ def _between(step: Row, after: Row) -> str:
     if after["conversion_from_previous"] is not None:
         parts.append(f"↓ {after['conversion_from_previous']:.1%}")
     if after["median_seconds"] is not None:
-        parts.append(f"in {_duration(after['median_seconds'])}")
+        parts.append(f"median {_duration(after['median_seconds'])}")
     parts.append(f"dropped {step['dropped']:,}" + (f" worth {step['value_lost']:,.2f}" if step["value_lost"] else ""))
     if step["open"]:
         parts.append(f"open {step['open']:,}")

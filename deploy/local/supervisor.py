@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
@@ -25,6 +26,7 @@ from schemas.settings import Settings
 
 _PART_DEADLINE_S: Final = 90.0  # a cold start on a slow disk; each part's usual time is a few seconds
 _PROBE_DEADLINE_S: Final = 60.0
+_DISK_WANTED_BYTES: Final = 1024**3  # Kafka's and ClickHouse's logs of an hour of tests, with room
 _TRIM_INTERVAL_S: Final = 60.0
 
 
@@ -65,7 +67,7 @@ class Supervisor:
         with lock(self._data_dir):
             end_leftovers(self._data_dir)
             self._layout = lay_out(self._settings, self._data_dir, self._live_workers)
-            for text in self._layout.moved:
+            for text in (*self._layout.moved, *low_disk(self._data_dir)):
                 self._report.note(text)
             try:
                 await self._until_stopped(self._start())
@@ -162,6 +164,15 @@ class Supervisor:
 
     def _write(self) -> None:
         write_state(self._state())
+
+
+def low_disk(data_dir: Path) -> list[str]:
+    """A warning when the disk is nearly full: Kafka ends itself when it cannot write."""
+    free_bytes = shutil.disk_usage(data_dir).free
+    if free_bytes >= _DISK_WANTED_BYTES:
+        return []
+    free = f"only {free_bytes / 2**20:.0f} MB are free on the disk of {data_dir}"
+    return [f"{free}: free some, or choose another with --data-dir; events are refused when it is full"]
 
 
 @contextlib.contextmanager

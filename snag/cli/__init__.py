@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from snag.cli import config, data, sdk, stack
 from snag.cli.doctor import doctor
+from snag.cli.failures import is_configuration_error
 
 _EPILOG: Final = (
     "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the stack is not running. "
@@ -15,10 +17,25 @@ _EPILOG: Final = (
 )
 
 
+class _Root(TyperGroup):
+    """The command's root: a configuration that cannot be used is told as wrong use, not as a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            if not is_configuration_error(error):
+                raise
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+
+
 def create_cli() -> typer.Typer:
     """The command with all its subcommands."""
     app = typer.Typer(
         name="snag",
+        cls=_Root,
         help="Where your customers get stuck, why, and what it costs, while they are still there.",
         epilog=_EPILOG,
         no_args_is_help=True,

@@ -29,10 +29,11 @@ def show(
         shown = {name: {"value": value, "origin": source} for name, (value, source) in values.items()}
         typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2, default=str).decode())
         return
-    width = max(map(len, values))
+    names = max(map(len, values))
+    widths = max(len(str(value)) for value, _ in values.values())
     for name, (value, source) in values.items():
-        line = f"{name:<{width}}  {value}"
-        typer.echo(f"{line}  ({source})" if origin else line)
+        line = f"{name:<{names}}  {value if value != '' else '-'!s:<{widths}}"
+        typer.echo(f"{line}  {source}" if origin else line.rstrip())
 
 
 def resolved() -> dict[str, tuple[Any, str]]:
@@ -45,13 +46,14 @@ def resolved() -> dict[str, tuple[Any, str]]:
 
     from schemas.settings import CONFIG_FILE, DOTENV_FILE, Settings, load_settings  # noqa: PLC0415  likewise
 
+    settings = load_settings()
     sources = {
         "environment": flatten(EnvSettingsSource(Settings)()),
         DOTENV_FILE: flatten(DotEnvSettingsSource(Settings)()),
         CONFIG_FILE: flatten(TomlConfigSettingsSource(Settings)()),
     }
     found: dict[str, tuple[Any, str]] = {}
-    for name, value in flatten(load_settings().model_dump()).items():
+    for name, value in flatten(settings.model_dump()).items():
         origin = next((s for s, given in sources.items() if _covers(given, name)), "default")
         found[name] = (str(value) if value is not None else "", origin)
     return found

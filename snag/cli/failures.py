@@ -33,6 +33,16 @@ def failures() -> Iterator[None]:
         _end(str(error), FAILED)
 
 
+def is_configuration_error(error: ValueError) -> bool:
+    """Whether `error` is about a setting, a funnel or a rule that the user gave; its text is meant for them."""
+    from schemas.alert_rule import AlertRuleError  # noqa: PLC0415  not needed by `snag --help`
+    from schemas.funnel import FunnelError  # noqa: PLC0415  likewise
+    from schemas.rules import RuleError  # noqa: PLC0415  likewise
+    from schemas.settings import SettingsError  # noqa: PLC0415  likewise
+
+    return isinstance(error, SettingsError | FunnelError | RuleError | AlertRuleError)
+
+
 def _end(message: str, code: int) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(code)

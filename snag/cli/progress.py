@@ -27,4 +27,5 @@ class Progress:
         self._console.print(f"  collector    {state.collector}/v1/events")
         self._console.print(f"  clickhouse   {state.clickhouse}")
         self._console.print(f"  kafka        {state.kafka}")
-        self._console.print("  next: snag status, snag simulate, snag funnel show checkout; Ctrl-C stops everything")
+        self._console.print("  try          snag simulate, snag funnel show checkout, snag status")
+        self._console.print("  stop         Ctrl-C, or: snag down")

@@ -70,8 +70,8 @@ def _stream(engine: ClickHouse, text: str, default_format: str, if_empty: bytes 
 def _table(engine: ClickHouse, text: str) -> None:
     import orjson
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+
+    from snag.result_table import print_rows
 
     answer = engine.query(text, default_format="JSONCompact")
     body = answer.read()
@@ -79,18 +79,6 @@ def _table(engine: ClickHouse, text: str) -> None:
         sys.stdout.buffer.write(body)
         return
     found = orjson.loads(body)
-    table = Table()
-    for column in found["meta"]:
-        numeric = any(name in column["type"] for name in ("Int", "Float", "Decimal"))
-        table.add_column(escape(column["name"]), justify="right" if numeric else "left")
-    for row in found["data"]:
-        table.add_row(*(escape(_cell(value)) for value in row))
-    Console().print(table)
-
-
-def _cell(value: object) -> str:
-    import orjson
-
-    if value is None:
-        return "NULL"
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    print_rows(Console(), found["meta"], found["data"])
+    count = len(found["data"])
+    typer.echo(f"{count:,} row{'' if count == 1 else 's'}", err=True)

@@ -170,18 +170,24 @@ def status(as_json: JsonOption = False, data_dir: DataDirOption = None) -> None:
         }
         typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
         return
-    _print_status(state.ready, parts)
+    own = {"name": "supervisor", "pid": state.pid, "state": "up", "endpoint": "", "restarts": 0, **usage[state.pid]}
+    _print_status(state.ready, [*parts, own])
 
 
 def _print_status(ready: bool, parts: list[dict[str, Any]]) -> None:
     from rich.console import Console  # noqa: PLC0415  not needed by `snag --help`
     from rich.table import Table  # noqa: PLC0415  likewise
 
-    table = Table("part", "state", "process", "restarts", "memory", "CPU", "endpoint", box=None)
+    table = Table("part", "state", box=None)
+    for name in ("process", "restarts", "memory", "CPU"):
+        table.add_column(name, justify="right")
+    table.add_column("endpoint")
     for part in parts:
         memory, cpu = f"{part['rss_bytes'] / 2**20:.0f} MB", f"{part['cpu_percent']:.1f} %"
         row = (part["name"], part["state"], part["pid"], part["restarts"], memory, cpu, part["endpoint"])
         table.add_row(*map(str, row))
+    memory, cpu = sum(part["rss_bytes"] for part in parts) / 2**20, sum(part["cpu_percent"] for part in parts)
+    table.add_row("all", "", "", "", f"{memory:.0f} MB", f"{cpu:.1f} %", "", style="bold")
     console = Console()
     console.print(table)
     console.print("[green]ready[/]" if ready else "[yellow]not ready[/]")

@@ -47,7 +47,7 @@ def tail(
             with closing(
                 follow(bootstrap, watched, prefix=settings.kafka.topic_prefix, from_start=from_start)
             ) as records:
-                typer.echo(f"Watching {', '.join(t.name for t in watched)} at {bootstrap}; Ctrl-C stops.", err=True)
+                typer.echo(f"watching {', '.join(t.name for t in watched)}; Ctrl-C stops", err=True)
                 for record in records:
                     for line in record.lines():
                         typer.echo(line if as_json else readable(record.topic, line))

@@ -16,13 +16,13 @@ def test_the_builtin_rules() -> None:
     rules = {rule.id: rule for rule in load_alert_rules()}
     assert list(rules) == ["funnel_step_conversion", "session_error_rate"]
     assert (rules["funnel_step_conversion"].direction, rules["session_error_rate"].direction) == ("down", "up")
-    assert {rule.parameters.h for rule in rules.values()} == {9.0}
+    assert all(rule.expected_false_alerts_per_week <= 0.1 for rule in rules.values())
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("version = 1", "version = 0", "$.version"),
+        ("version = 2", "version = 0", "$.version"),
         ("shift = 0.15", "shift = 1.5", "$.parameters.shift"),
         ("shift = 0.15", "shfit = 0.15", "shfit"),
         ('test = "bernoulli_cusum"', 'test = "gut_feeling"', "$.test"),
@@ -42,10 +42,10 @@ def test_a_bad_rule_is_refused_with_file_and_field(old: str, new: str, said: str
 
 
 def test_own_rules_replace_builtin_ones(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text(TEXT.replace("h = 9.0", "h = 12.0"))
+    (tmp_path / "a.toml").write_text(TEXT.replace("h = 10.5", "h = 12.0"))
     (tmp_path / "b.toml").write_text(TEXT.replace('id = "funnel_step_conversion"', 'id = "mine"'))
     rules = {rule.id: rule.parameters.h for rule in load_alert_rules(tmp_path)}
-    assert rules == {"funnel_step_conversion": 12.0, "mine": 9.0, "session_error_rate": 9.0}
+    assert rules == {"funnel_step_conversion": 12.0, "mine": 10.5, "session_error_rate": 10.0}
 
 
 def test_an_id_twice_and_an_unreadable_file(tmp_path: Path) -> None:

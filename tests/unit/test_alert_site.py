@@ -66,7 +66,7 @@ def test_a_fall_fires_once_and_its_end_resolves_it() -> None:
     assert firing.fingerprint == fingerprint("funnel_step_conversion", "shop", "checkout", 4)
     assert firing.observed == pytest.approx(0.3)
     assert firing.baseline == pytest.approx(0.8, abs=0.01)
-    assert firing.statistic >= firing.threshold == 9.0
+    assert firing.statistic >= firing.threshold == CONVERSION.parameters.h
     assert firing.summary == f"Checkout: payment converts 30 % (usual 80 %) since 01:00 UTC, {firing.n} attempts"
     assert firing.query == (
         "SELECT * FROM v_funnel(funnel='checkout', from='2026-11-23 01:00:00', "
@@ -207,7 +207,7 @@ def test_a_level_that_stays_is_the_new_usual_one() -> None:
 
 
 def test_a_changed_or_removed_rule_resolves_its_alert() -> None:
-    newer = msgspec.structs.replace(CONVERSION, version=2)
+    newer = msgspec.structs.replace(CONVERSION, version=CONVERSION.version + 1)
     for rules in ((ERRORS,), (newer, ERRORS)):
         state = warmed()
         feed(state, range(60, 90), 10, 3)

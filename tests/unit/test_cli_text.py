@@ -42,7 +42,7 @@ def test_a_chart_shows_counts_shares_drops_money_and_time() -> None:
     assert title == "shop, version 1"
     assert first.split()[:2] == ["1", "step1"] and first.split()[-2:] == ["200", "100.0%"]
     assert second.split()[-2:] == ["100", "50.0%"]
-    assert between.strip() == "↓ 50.0% · in 75 s · dropped 90 worth 4,321.50 · open 10"
+    assert between.strip() == "↓ 50.0% · median 75 s · dropped 90 worth 4,321.50 · open 10"
     assert first.count("█") == 2 * second.count("█")
     assert max(map(len, (first, second))) <= 80
 

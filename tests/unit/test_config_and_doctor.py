@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import orjson
@@ -66,3 +68,53 @@ def test_doctor_prints_every_check_as_json() -> None:
     names = [check["name"] for check in orjson.loads(printed.output)["checks"]]
     assert names[:3] == ["python", "java", "maven"]
     assert {"memory", "disk", "data directory", "port kafka"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("environment", "toml", "said"),
+    [
+        ({"SNAG_KAFKA__PARTITIONS": "many"}, "", "Setting kafka.partitions: input should be a valid integer"),
+        ({"SNAG_SITES": "[nonsense"}, "", "written as JSON"),
+        ({}, "bad = [", "snag.toml is no TOML"),
+        ({}, "[ingest]\nprot = 1\n", "Setting ingest.prot: extra inputs are not permitted"),
+        ({}, "[[sites]]\nname = 'a b'\nwrite_keys = ['hunter2']\n", "Setting sites.0.name"),
+        ({"SNAG_FUNNELS_DIR": "."}, "", "bad.toml"),
+    ],
+)
+def test_a_bad_configuration_is_told_in_words_and_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], toml: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if toml:
+        (tmp_path / "snag.toml").write_text(toml)
+    else:
+        (tmp_path / "bad.toml").write_text("name = 1")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(create_cli(), ["funnel", "list"])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert "hunter2" not in done.output
+
+
+def test_a_misspelt_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SNAG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SNAG_KAFKA__BOOTSTRAP", "x:1")
+    monkeypatch.setenv("SNAG_SITES", "[]")
+    assert doctor.variables().verdict == "ok"
+    monkeypatch.setenv("SNAG_KAFKA__BOTSTRAP", "x:1")
+    monkeypatch.setenv("SNAG_CLICKHOUSE_PASSWORD", "secret")
+    found = doctor.variables()
+    assert (found.verdict, found.found) == ("warn", "no setting: SNAG_CLICKHOUSE_PASSWORD, SNAG_KAFKA__BOTSTRAP")
+
+
+def test_a_port_of_the_running_stack_is_no_conflict() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        assert doctor.port("kafka", number).verdict == "warn"
+        assert doctor.port("kafka", number, {str(number)}).verdict == "ok"
+    assert doctor.port("kafka", number).verdict == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -13,7 +14,7 @@ from deploy.local import keeper
 from deploy.local.keeper import backoff_s, rotate, trim
 from deploy.local.parts import lay_out
 from deploy.local.state import PartStatus, StackState, created_at, is_process, load_state, read_state, write_state
-from deploy.local.supervisor import StackError, end_leftovers, lock
+from deploy.local.supervisor import StackError, end_leftovers, lock, low_disk
 from schemas.settings import load_settings
 
 
@@ -110,3 +111,13 @@ def test_logs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     rotate(log)
     assert not log.exists()
     assert (tmp_path / "part.log.1").read_text() == "again longer than ten"
+
+
+def test_a_nearly_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=300 << 20))
+    (said,) = low_disk(tmp_path)
+    assert "only 300 MB are free" in said
+    assert "--data-dir" in said
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5 << 30))
+    assert low_disk(tmp_path) == []
