@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
 
 from ingest.app import create_app
+from ingest.geoip import GeoIpError
 from schemas.logs import configure_logs, get_logger
 from schemas.settings import load_settings
 
@@ -36,8 +38,12 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; then stop accepting, answer what is in hand, flush, and return."""
     configure_logs("ingest")
     settings = load_settings()
+    try:
+        app = create_app(settings)
+    except GeoIpError as error:
+        sys.exit(f"collector: {error}")
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.ingest.host,
         port=settings.ingest.port,
         loop="uvloop",

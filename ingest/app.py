@@ -16,6 +16,7 @@ from ingest.events_route import EventsRoute
 from ingest.http import Receive, Scope, Send, respond_problem
 from ingest.intake import Intake
 from ingest.keys import WriteKeys
+from ingest.rate_limits import RateLimits
 from ingest.refusal import RequestError
 from ingest.routing import RouteTable, served_at
 from ingest.spool import SpoolError
@@ -82,7 +83,10 @@ class App:
 
 
 def create_app(settings: Settings) -> App:
-    """The collector for `settings`; it connects when the server starts it, and serves before Kafka is there."""
+    """The collector for `settings`; it connects when the server starts it, and serves before Kafka is there.
+
+    Raises GeoIpError when the GeoIP file cannot be used.
+    """
     ingest = settings.ingest
     metrics = Metrics()
     budget = Budget(ingest.max_in_flight_bytes)
@@ -95,11 +99,13 @@ def create_app(settings: Settings) -> App:
         ack_timeout_s=ingest.ack_timeout_s,
         timed_out=storage.kafka.mark_down,
     )
+    enrichment = Enrichment(settings.privacy, settings.limits)
     events = EventsRoute(
         ingest,
         keys=WriteKeys(settings.write_keys()),
         contexts=ContextReader(settings.privacy),
-        intake=Intake(ingest, settings.kafka.topic_prefix, batcher, delivery, Enrichment(settings.privacy)),
+        limits=RateLimits(settings.limits),
+        intake=Intake(ingest, settings.kafka.topic_prefix, batcher, delivery, enrichment),
         delivery=delivery,
         budget=budget,
         metrics=metrics,

@@ -1,4 +1,4 @@
-"""Puts on an event what its request says of the visitor, and takes off what a visitor who opted out does not want kept.
+"""Puts on an event what its request says of the visitor, and takes off what one who opted out does not want kept.
 
 Everything here is a look-up: agents, countries and cut addresses are remembered by their text.
 """
@@ -11,9 +11,10 @@ from ingest.addresses import truncate
 from ingest.agents import NOTHING, Agents
 from ingest.context import RequestContext
 from ingest.geoip import country_lookup
+from ingest.hot_keys import HotKeys
 from schemas.event import Event
 from schemas.openapi import IncomingEvent
-from schemas.settings import PrivacySettings
+from schemas.settings import LimitSettings, PrivacySettings
 
 Enrich = Callable[[Event, IncomingEvent], None]
 
@@ -21,8 +22,9 @@ Enrich = Callable[[Event, IncomingEvent], None]
 class Enrichment:
     """Makes, per request, the function that completes its events."""
 
-    def __init__(self, settings: PrivacySettings) -> None:
+    def __init__(self, settings: PrivacySettings, limits: LimitSettings) -> None:
         """Raises GeoIpError when the GeoIP file cannot be used."""
+        self._hot = HotKeys(limits.hot_events_per_minute) if limits.hot_events_per_minute else None
         self._agents = Agents()
         self._country = country_lookup(settings.geoip)
         self._keeps_ip = settings.ip == "truncate"
@@ -34,8 +36,8 @@ class Enrichment:
         """Whether nothing of the request is kept, since its visitor opted out."""
         return self._drops and context.opted_out
 
-    def of(self, context: RequestContext, *, server_side: bool) -> Enrich:
-        """What to call with each new event of the request, and with what was sent for it.
+    def of(self, context: RequestContext, *, server_side: bool, received_ms: int) -> Enrich:
+        """What to call with each new event of the request, and with what was sent for it. Times in Unix ms.
 
         What the client said wins, but for `is_bot`, where either is enough. An event's own user agent wins over the
         request's; its own address is believed only where no browser sent it, for one could claim any. Where a server
@@ -47,6 +49,9 @@ class Enrichment:
         keeps_ip = self._keeps_ip and not context.opted_out
         looks_at_ip = keeps_ip or self._looks_up
         cookie_id = context.visitor_id
+        hot = self._hot
+        if hot is not None:
+            hot.turn_to(received_ms)
 
         def enrich(event: Event, sent: IncomingEvent) -> None:
             agent = agents.of_event(sent.user_agent) if sent.user_agent else request_agent
@@ -69,5 +74,8 @@ class Enrichment:
                 event.visitor_id = event.session_id = event.user_id = ""
             elif cookie_id and not event.visitor_id:
                 event.visitor_id = cookie_id
+            who = event.visitor_id or event.session_id or request_ip
+            if hot is not None and who and hot.add(f"{event.site}:{who}".encode()):
+                event.is_hot = True
 
         return enrich

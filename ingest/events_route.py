@@ -30,6 +30,7 @@ from ingest.http import (
 from ingest.inflate import inflate
 from ingest.intake import Intake, Receipt, now
 from ingest.keys import WriteKeys
+from ingest.rate_limits import RateLimits
 from ingest.refusal import RequestError
 from schemas.logs import get_logger
 from schemas.metrics import Metrics
@@ -50,6 +51,7 @@ class EventsRoute:
         *,
         keys: WriteKeys,
         contexts: ContextReader,
+        limits: RateLimits,
         intake: Intake,
         delivery: Delivery,
         budget: Budget,
@@ -58,6 +60,7 @@ class EventsRoute:
         self._settings = settings
         self._keys = keys
         self._contexts = contexts
+        self._limits = limits
         self._intake = intake
         self._delivery = delivery
         self._budget = budget
@@ -115,10 +118,13 @@ class EventsRoute:
 
     async def _take(self, adapter: Adapter, request: Request, context: RequestContext, receive: Receive) -> Answer:
         """Take a request's events; returns the answer when they are durable."""
+        self._limits.check_ip(context.ip)
         key = adapter.key(request)
         site = self._keys.site(key) if key else None
         if site is None and (key or not adapter.key_in_body):
             raise RequestError("unauthorized")
+        if site is not None:
+            self._limits.check_key(key)
         if not self._delivery.accepts(once_only=adapter.prefers_spool):
             raise _unavailable(self._delivery.refusal)
         body = await self._body(request, receive)
@@ -186,8 +192,10 @@ class EventsRoute:
         received_at: datetime,
     ) -> tuple[str, Submission, Receipt]:
         submission = adapter.read(self._inflated(request, body, received_at))
-        if site is None and (site := self._keys.site(submission.write_key)) is None:
-            raise RequestError("unauthorized")
+        if site is None:
+            if (site := self._keys.site(submission.write_key)) is None:
+                raise RequestError("unauthorized")
+            self._limits.check_key(submission.write_key)
         return site, submission, self._intake.submit(site, submission, received_at, context)
 
     async def _show(self, page: Page, request: Request, receive: Receive) -> Answer:

@@ -113,7 +113,7 @@ class Intake:
             max_nesting=self._settings.max_nesting,
             next_id=self._next_id,
         )
-        enrich = self._enrichment.of(context, server_side=submission.server_side)
+        enrich = self._enrichment.of(context, server_side=submission.server_side, received_ms=received_at_ms)
         kept: list[tuple[int, Event]] = []
         lines: list[bytes] = []
         refused: list[tuple[int, Refusal]] = []

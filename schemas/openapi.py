@@ -101,6 +101,7 @@ RequestCode = Literal[
     "too_many_events",
     "unsupported_encoding",
     "body_timeout",
+    "rate_limited",
     "overloaded",
     "unavailable",
     "internal_error",
@@ -149,6 +150,11 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
         415, "This Content-Encoding is not supported.", "Compress with gzip or deflate, or not at all."
     ),
     "body_timeout": RequestRefusal(408, "The body did not arrive in time.", "Send it again."),
+    "rate_limited": RequestRefusal(
+        429,
+        "Too many requests.",
+        "Send it again after `Retry-After` seconds, more events in each request; the limits are the settings `limits`.",
+    ),
     "overloaded": RequestRefusal(503, "The collector is full.", "Send it again after `Retry-After` seconds."),
     "unavailable": RequestRefusal(
         503,
@@ -210,7 +216,8 @@ def document() -> dict[str, Any]:
         for status, reasons in sorted(refusals.items())
         if status not in (404, 405)
     }
-    answers["503"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    for status in ("429", "503"):
+        answers[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     codes = " ".join(f"`{code}`: {fix}" for code, fix in EVENT_CODES.items())
     answers["200"] = {
         "description": f"Acknowledged by Kafka. Codes of refused events: {codes}",

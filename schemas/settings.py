@@ -104,6 +104,20 @@ class PrivacySettings(_Section):
     forget_key: SecretStr | None = None
 
 
+_RATE: Final = r"^(|[1-9][0-9]*/([1-9][0-9]* ?)?(second|minute|hour|day))$"
+
+
+class LimitSettings(_Section):
+    """What one client may send, counted by each collector process: "1000/minute", "50/5 second", or "" for no limit.
+
+    A visitor with more than `hot_events_per_minute` (0: no bound) counts in rates only.
+    """
+
+    requests_per_key: Annotated[str, Field(pattern=_RATE)] = ""
+    requests_per_ip: Annotated[str, Field(pattern=_RATE)] = ""
+    hot_events_per_minute: Annotated[int, Field(ge=0)] = 6000
+
+
 class WriterSettings(_Section):
     """Kafka to ClickHouse: how much one insert holds and how a failing one is tried again."""
 
@@ -158,6 +172,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     ingest: IngestSettings = IngestSettings()
     privacy: PrivacySettings = PrivacySettings()
+    limits: LimitSettings = LimitSettings()
     writer: WriterSettings = WriterSettings()
     live: LiveSettings = LiveSettings()
     local: LocalSettings = LocalSettings()

@@ -15,6 +15,9 @@ from processors.domain.visitor import Visitor
 Steps = dict[tuple[str, int], tuple[int, int]]
 """(funnel, step index) -> (entered, passed)."""
 
+FLOOD_KEPT: Final = 2000
+"""Ids of hot keys' events that a bucket remembers: a client's retry comes within seconds, a flood has no end."""
+
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -38,6 +41,7 @@ class _Blob(msgspec.Struct, array_like=True):
     cohorts: dict[MinuteKey, Steps]
     loose: dict[str, int]
     unsaid: list[tuple[MinuteKey, CellKey]]
+    flood: dict[str, int] = {}
 
 
 _unpack_blob: Final = msgspec.msgpack.Decoder(_Blob).decode
@@ -59,6 +63,7 @@ class Bucket:
         self.newest: dict[MinuteKey, int] = {}
         self.cohorts: dict[MinuteKey, Steps] = {}
         self.loose: dict[str, int] = {}
+        self.flood: dict[str, int] = {}
         self.unsaid: list[tuple[MinuteKey, CellKey]] = []
 
     def visitor(self, key: str) -> Visitor:
@@ -68,6 +73,16 @@ class Bucket:
             visitor = Visitor(*split_key(key))
             self.visitors.put(key, visitor)
         return visitor
+
+    def met(self, fact: Fact, *, is_hot: bool) -> bool:
+        """Take note of nobody's event; whether it was known. Of hot keys' events only the last FLOOD_KEPT are known."""
+        known = self.flood if is_hot else self.loose
+        if fact.event_id in known:
+            return True
+        known[fact.event_id] = fact.received
+        if is_hot and len(known) > FLOOD_KEPT:
+            del known[next(iter(known))]
+        return False
 
     def count(self, site: str, fact: Fact, visitor: Visitor | None) -> None:
         """Count a new fact in its minute's cells; call it before `visitor` (None: nobody's event) takes the fact in."""
@@ -116,8 +131,9 @@ class Bucket:
         """Let go of cohorts of minutes before, and of nobody's event ids received before (Unix ms)."""
         for key in [key for key in self.cohorts if key[1] < cohorts_before]:
             del self.cohorts[key]
-        for event_id in [i for i, received in self.loose.items() if received < loose_before]:
-            del self.loose[event_id]
+        for known in (self.loose, self.flood):
+            for event_id in [i for i, received in known.items() if received < loose_before]:
+                del known[event_id]
 
     def dump(self, keep_hot: Callable[[str], bool]) -> bytes:
         """The bucket as bytes; visitors for which `keep_hot` is false, and all minutes, rest from now on."""
@@ -132,6 +148,7 @@ class Bucket:
             cohorts=self.cohorts,
             loose=self.loose,
             unsaid=self.unsaid,
+            flood=self.flood,
         )
         return _pack(blob)
 
@@ -143,6 +160,7 @@ class Bucket:
         bucket.offsets, bucket.due = blob.offsets, blob.due
         bucket.newest = blob.newest
         bucket.cohorts, bucket.loose, bucket.unsaid = blob.cohorts, blob.loose, blob.unsaid
+        bucket.flood = blob.flood
         bucket.visitors.load(blob.visitors)
         bucket.minutes.load(blob.minutes)
         return bucket

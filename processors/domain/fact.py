@@ -96,6 +96,7 @@ class Line(msgspec.Struct):
     country: str = ""
     release: str = ""
     is_bot: bool = False
+    is_hot: bool = False
     error_class: str = ""
     fingerprint: str = ""
     message: str = ""

@@ -88,7 +88,7 @@ class Partition:
         newest = self.received.get(topic, 0)
         reader = self.rules.reader
         for line in lines:
-            who = line.visitor_id or line.session_id
+            who = "" if line.is_hot else line.visitor_id or line.session_id  # a hot key builds no session
             key = visitor_key(line.site, line.visitor_id, line.session_id) if who else line.event_id
             index = (zlib.crc32(key.encode()) >> 16) % n  # the low bits chose the partition
             bucket = buckets[index]
@@ -109,13 +109,11 @@ class Partition:
                     visitor.distrust()
                 self._dirty[index, key] = self._dirty.get((index, key), False) or line.kind == "checkout"
                 bucket.due[key] = 0
-            elif fact.event_id in bucket.loose:
+            elif bucket.met(fact, is_hot=line.is_hot):
                 counts.repeated += 1
                 continue
-            else:
-                bucket.loose[fact.event_id] = fact.received
-                if not fact.is_bot:
-                    bucket.count(line.site, fact, None)
+            elif not fact.is_bot:
+                bucket.count(line.site, fact, None)
             counts.applied += 1
         self.received[topic] = newest
         self._applied[topic] = offset

@@ -65,11 +65,14 @@ def moment(ms: int) -> datetime:
 def by_visitor(events: Iterable[Mapping[str, Any]]) -> dict[Who, list[Happening]]:
     """Events by visitor, by time and then id. Of several copies of an event the first received counts.
 
-    A visitor without an id is known by the session; an event with neither is nobody's: ("site", "", "").
+    A visitor without an id is known by the session; an event with neither, or of a hot key, is nobody's:
+    ("site", "", "").
     """
     first: dict[tuple[Who, str], Happening] = {}
     for event in events:
         visitor, session = str(event.get("visitor_id") or ""), str(event.get("session_id") or "")
+        if event.get("is_hot"):
+            visitor = session = ""
         who = (str(event["site"]), visitor, "" if visitor else session)
         happening = _read(event)
         known = first.get((who, happening.id))

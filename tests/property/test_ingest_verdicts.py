@@ -22,12 +22,12 @@ from ingest.times import SKEW_THRESHOLD, read_moment
 from schemas.event import Event, partition_key
 from schemas.openapi import Verdicts
 from schemas.rows import RejectedRow
-from schemas.settings import IngestSettings, PrivacySettings
+from schemas.settings import IngestSettings, LimitSettings, PrivacySettings
 from schemas.topics import TOPIC_OF_KIND, partition_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PARTITIONS = 8
-ENRICHMENT = Enrichment(PrivacySettings())
+ENRICHMENT = Enrichment(PrivacySettings(), LimitSettings())
 
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20)

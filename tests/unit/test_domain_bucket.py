@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from processors.domain.bucket import Bucket, split_key, visitor_key
+from processors.domain.bucket import FLOOD_KEPT, Bucket, split_key, visitor_key
 from processors.domain.shelf import Shelf
 from processors.domain.stretch import Stretch
 from processors.domain.visitor import SESSION, RowId
@@ -31,6 +31,7 @@ def filled() -> Bucket:
     bucket.due[visitor_key("shop", "ann", "s")] = 0
     bucket.add_steps(("shop", 0), ("checkout", 0), 2, 1)
     bucket.loose["e9"] = 44
+    bucket.flood["e8"] = 44
     return bucket
 
 
@@ -87,7 +88,7 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
     bucket = filled()
     packed = bucket.dump(lambda _: hot)
     back = Bucket.load(packed)
-    for name in ("offsets", "due", "newest", "cohorts", "loose", "unsaid"):
+    for name in ("offsets", "due", "newest", "cohorts", "loose", "unsaid", "flood"):
         assert getattr(back, name) == getattr(bucket, name), name
     ann = visitor_key("shop", "ann", "s")
     assert [*back.visitors.keys()] == [*bucket.visitors.keys()] == [ann]
@@ -99,8 +100,18 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
 def test_ids_of_nobodys_events_are_forgotten_by_their_receipt() -> None:
     bucket = filled()
     bucket.forget(0, 44)
-    assert bucket.loose == {"e9": 44}
+    assert (bucket.loose, bucket.flood) == ({"e9": 44}, {"e8": 44})
     bucket.forget(0, 45)
+    assert (bucket.loose, bucket.flood) == ({}, {})
+
+
+def test_of_a_flood_only_the_newest_ids_are_remembered() -> None:
+    bucket = Bucket()
+    flood = [make_fact(n, event_id=f"e{n}") for n in range(FLOOD_KEPT + 1)]
+    assert not any(bucket.met(one, is_hot=True) for one in flood)
+    assert len(bucket.flood) == FLOOD_KEPT
+    assert bucket.met(flood[-1], is_hot=True)
+    assert not bucket.met(flood[0], is_hot=True)
     assert bucket.loose == {}
 
 

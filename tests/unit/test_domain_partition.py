@@ -335,3 +335,18 @@ def test_a_minute_is_kept_for_as_long_as_any_bucket_may_get_facts_of_it() -> Non
 def test_lines_of_the_harness_are_lines_of_the_collector() -> None:
     (line,), _ = decode_lines(make_line())
     assert line.site == "shop"
+
+
+def test_a_hot_key_s_events_count_in_rates_and_build_no_session() -> None:
+    state = partition(buckets=4)
+    hot = [event(f"h{n}", n * SECOND, "js_error", session_id="s", is_hot=True) for n in range(5)]
+    human = event("e1", SECOND, "page_view", session_id="s")
+    first = apply(state, 0, human, *hot)
+    again = apply(state, 1, *hot)
+    assert (first.applied, again.repeated) == (6, 5)
+    emission = tick(state, 3 * HOUR)
+    (session,) = said(emission, "sessions")
+    assert (session["events"], session.get("errors", 0)) == (1, 0)
+    whole, error = sorted(said(emission, "error_rates"), key=lambda row: row.get("class", ""))
+    assert (whole["events"], whole["sessions"], error["events"], error.get("sessions", 0)) == (6, 1, 5, 0)
+    assert state.visitors() == 1

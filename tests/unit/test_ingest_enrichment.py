@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from ingest.context import NO_CONTEXT, ContextReader, RequestContext
 from ingest.cookie import VisitorCookie
 from ingest.enrichment import Enrichment
-from schemas.event import Event, from_ms
+from schemas.event import Event, from_ms, partition_key
 from schemas.openapi import IncomingEvent
-from schemas.settings import CookieSettings, PrivacySettings
+from schemas.settings import CookieSettings, LimitSettings, PrivacySettings
 
 NOW = from_ms(1_795_521_600_000)
-ENRICHMENT = Enrichment(PrivacySettings())
-TRUNCATING = Enrichment(PrivacySettings(ip="truncate"))
+ENRICHMENT = Enrichment(PrivacySettings(), LimitSettings())
+TRUNCATING = Enrichment(PrivacySettings(ip="truncate"), LimitSettings())
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
@@ -30,7 +30,9 @@ def enriched(
     **fields: Any,
 ) -> Event:
     event = Event(event_id="e", site="shop", kind="clickstream", type="page_view", ts=NOW, received_at=NOW, **fields)
-    enrichment.of(context, server_side=server_side)(event, IncomingEvent(type="page_view", **(sent or {})))
+    enrichment.of(context, server_side=server_side, received_ms=0)(
+        event, IncomingEvent(type="page_view", **(sent or {}))
+    )
     return event
 
 
@@ -86,7 +88,7 @@ def test_who_opted_out_is_counted_without_ids() -> None:
 
 
 def test_only_the_setting_drops_who_opted_out() -> None:
-    dropping = Enrichment(PrivacySettings(opt_out="drop"))
+    dropping = Enrichment(PrivacySettings(opt_out="drop"), LimitSettings())
     assert dropping.drops(RequestContext(opted_out=True))
     assert not dropping.drops(NO_CONTEXT)
     assert not ENRICHMENT.drops(RequestContext(opted_out=True))
@@ -170,3 +172,20 @@ def test_a_cookie_s_attributes_follow_the_settings() -> None:
 )
 def test_what_this_collector_did_not_give_out_is_no_visitor(header: bytes) -> None:
     assert VisitorCookie(CookieSettings(enabled=True)).read(header) == ""
+
+
+def test_a_hot_visitor_is_flagged_and_goes_to_any_partition() -> None:
+    enrichment = Enrichment(PrivacySettings(), LimitSettings(hot_events_per_minute=4))
+    events = [enriched(NO_CONTEXT, enrichment, visitor_id="robot") for _ in range(6)]
+    assert [event.is_hot for event in events] == [False] * 4 + [True] * 2
+    assert partition_key(events[0]) == b"shop:robot"
+    assert partition_key(events[-1]) == b"shop:e"
+    assert not enriched(NO_CONTEXT, enrichment, visitor_id="human").is_hot
+
+
+def test_an_address_that_sends_without_ids_is_hot_as_well() -> None:
+    enrichment = Enrichment(PrivacySettings(), LimitSettings(hot_events_per_minute=4))
+    events = [enriched(RequestContext(ip="203.0.113.9"), enrichment) for _ in range(5)]
+    assert [event.is_hot for event in events] == [False] * 4 + [True]
+    assert not enriched(RequestContext(ip="203.0.113.9"), enrichment, server_side=True).is_hot
+    assert not enriched(NO_CONTEXT, Enrichment(PrivacySettings(), LimitSettings(hot_events_per_minute=0))).is_hot
