@@ -33,10 +33,11 @@ bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.path
 
-contracts: $(STAMP) ## generate JSON Schema, AsyncAPI and OpenAPI from the code
+contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI and docs/signals.md from the code
 	$(BIN)/python -m schemas.jsonschema
 	$(BIN)/python -m schemas.asyncapi
 	$(BIN)/python -m schemas.openapi
+	$(BIN)/python -m schemas.signals_doc
 
 lock: $(STAMP) ## pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements.lock

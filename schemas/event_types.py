@@ -24,7 +24,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
 
 _MONEY: Final = {
     "value": "money at stake: the cart's or order's worth",
-    "total": "total shown to the customer, everything included (else `value`, else `revenue`)",
+    "total": "total shown to the customer, everything included (else `revenue`, else `value`)",
     "revenue": "Segment's name of the order's worth",
     "shipping": "shipping cost, when it is shown",
     "currency": "ISO 4217 code",
@@ -41,6 +41,7 @@ _COUPON: Final = {"coupon": "coupon code", "coupon_id": "Segment's name of it", 
 _PRODUCT: Final = {"product_id": "product", "value": "price times quantity", "currency": "ISO 4217 code"}
 _CLICK: Final = {
     "effect_ms": "time until the page changed (DOM, request, scroll, selection); null: not within the client's wait",
+    "input_type": "type of an input element",
     "tag": "lower-case tag name of the element clicked, or the nearest link or button around it",
     "text": "the control's short label",
     "href": "where a link leads",

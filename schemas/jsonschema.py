@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.event import Event
+from schemas.event_types import EVENT_TYPES
 
 PATH: Final = Path(__file__).with_name("event.schema.json")
 
@@ -21,7 +22,17 @@ def document() -> dict[str, Any]:
         "$id": "event.schema.json",
         "title": "Snag event",
         **reference,
+        "allOf": [_understood(name) for name, event_type in EVENT_TYPES.items() if event_type.props],
         "$defs": definitions,
+    }
+
+
+def _understood(type_: str) -> dict[str, Any]:
+    """What the properties of an event of `type_` mean; any other, and any value, may be there too."""
+    props = {name: {"description": meaning} for name, meaning in EVENT_TYPES[type_].props.items()}
+    return {
+        "if": {"properties": {"type": {"const": type_}}},
+        "then": {"properties": {"props": {"properties": props}}},
     }
 
 

@@ -47,6 +47,9 @@ class SessionRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     engaged: bool = False
     bounced: bool = False
     friction_score: float = 0.0
+    friction_points: dict[str, float] = {}
+    last_step_score: float = 0.0
+    score_version: int = 0
     friction: dict[str, int] = {}
     errors_by_class: dict[str, int] = {}
 

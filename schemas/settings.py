@@ -139,7 +139,7 @@ class LiveSettings(_Section):
     abandon_after_s: Annotated[float, Field(gt=0)] = 1800.0
     lateness_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
     emit_interval_s: Annotated[float, Field(ge=0)] = 3.0
-    friction: dict[str, dict[str, float]] = {}
+    friction: dict[str, dict[str, float | tuple[str, ...]]] = {}
     tick_interval_s: Annotated[float, Field(gt=0)] = 1.0
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 20.0
     standby_replicas: Annotated[int, Field(ge=0)] = 0

@@ -15,7 +15,8 @@ import msgspec
 
 from processors.domain import fact as facts_
 from processors.domain.fact import Fact
-from processors.domain.friction import count_signals, find_signals, score
+from processors.domain.friction import count_signals, find_signals
+from processors.domain.friction.score import score
 from processors.domain.friction.signal import Signal
 from processors.domain.funnel import Attempt, find_attempts, standing, window_after
 from processors.domain.rules import Rules
@@ -24,6 +25,7 @@ from processors.domain.stretch import Stretch, find_stretches, length_at
 from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, CohortKey, RowId, Visitor
 from schemas.event import from_ms
 from schemas.rows import AttemptState, FrictionSignalRow, FunnelAttemptRow, SessionRow
+from schemas.rules import SCORE_VERSION
 
 Row = SessionRow | FunnelAttemptRow | FrictionSignalRow
 
@@ -199,7 +201,7 @@ def _session_row(visitor: Visitor, session: Session, signals: Sequence[Signal], 
             if fact.type == "order_completed":
                 orders += 1
                 value += fact.number("value") or 0.0
-    counts = count_signals(signals)
+    given = score(facts, signals, rules.friction)
     engaged = session.ended - session.started > _ENGAGED_MS or orders > 0 or len(views) >= _ENGAGED_VIEWS
     return SessionRow(
         site=visitor.site,
@@ -227,8 +229,11 @@ def _session_row(visitor: Visitor, session: Session, signals: Sequence[Signal], 
         is_bot=_is_bot(facts),
         engaged=engaged,
         bounced=not engaged,
-        friction_score=score(counts, rules.friction),
-        friction=counts,
+        friction_score=given.total,
+        friction_points=dict(given.points),
+        last_step_score=given.last_step,
+        score_version=SCORE_VERSION,
+        friction=count_signals(signals),
         errors_by_class=errors,
     )
 

@@ -145,7 +145,14 @@ def test_every_column_of_tables_and_views_has_a_comment(db: Client) -> None:
     described = rows(
         db, "SELECT view, groupArray(column) FROM v_columns WHERE comment != '' GROUP BY view ORDER BY view"
     )
-    assert [view for view, _ in described] == ["v_columns", "v_error_rate", "v_friction", "v_funnel", "v_sessions"]
+    assert [view for view, _ in described] == [
+        "v_columns",
+        "v_error_rate",
+        "v_friction",
+        "v_funnel",
+        "v_logins",
+        "v_sessions",
+    ]
     for view, columns in described:
         source = f"v_funnel(funnel='x', {NOVEMBER})" if view == "v_funnel" else view
         assert list(db.query(f"SELECT * FROM {source} LIMIT 0").column_names) == columns
@@ -314,6 +321,75 @@ def test_v_friction_counts_signals_and_their_sessions(db: Client) -> None:
     ]
 
 
+def test_v_friction_stands_beside_its_sessions_and_what_was_abandoned_on_that_step(db: Client) -> None:
+    def signal(n: int, session: str, at: datetime, kind: str = "coupon_denied") -> FrictionSignalRow:
+        return FrictionSignalRow(
+            site="shop", signal=kind, signal_id=f"{n}", ts=at, visitor_id=f"v-{session}", session_id=session, version=1
+        )
+
+    def tried(session: str, state: AttemptState, value: float, **fields: Any) -> FunnelAttemptRow:
+        last = T0 + timedelta(minutes=5)
+        return attempt(
+            session + fields.get("funnel", ""),
+            state,
+            [0, 5],
+            value,
+            visitor_id=f"v-{session}",
+            session_id=session,
+            last_step_at=last,
+            **fields,
+        )
+
+    on_step = T0 + timedelta(minutes=6)
+    insert(
+        db,
+        "sessions",
+        [SessionRow(site="shop", visitor_id=f"v{n}", session_id="s", started_at=T0, version=1) for n in range(8)],
+    )
+    insert(
+        db,
+        "friction_signals",
+        [
+            signal(1, "left", on_step),
+            signal(2, "left", on_step + timedelta(minutes=1)),
+            signal(3, "bought", on_step),
+            signal(4, "earlier", T0),
+            signal(5, "bot", on_step),
+            signal(6, "later", on_step + timedelta(days=2)),
+        ],
+    )
+    insert(
+        db,
+        "funnel_attempts",
+        [
+            tried("left", "abandoned", 40, friction={"coupon_denied": 2}),
+            tried("left", "abandoned", 30, friction={"coupon_denied": 2}, funnel="lead"),
+            tried("bought", "converted", 50),
+            tried("earlier", "abandoned", 60, friction={"rage_click": 1}),
+            tried("bot", "abandoned", 70, friction={"coupon_denied": 1}, is_bot=True),
+        ],
+    )
+    found = rows(
+        db,
+        "SELECT signals, sessions, session_share, abandoned_attempts, value_at_stake FROM v_friction ORDER BY day",
+    )
+    assert found == [(5, 4, 4 / 8, 2, 40.0), (1, 1, None, 0, 0.0)]
+
+
+def test_v_logins_counts_tries_and_sessions(db: Client) -> None:
+    def tried(n: int, type_: str, session: str, **fields: Any) -> Event:
+        kind = "clickstream" if type_ == "login" else "error"
+        at = T0 + timedelta(minutes=n)
+        made: dict[str, Any] = {"kind": kind, "type": type_, "visitor_id": "", "session_id": session} | fields
+        return page_view(f"e{n}", at, **made)
+
+    insert(db, "clickstream", [tried(1, "login", "a"), tried(2, "login", "b"), tried(3, "login", "x", is_bot=True)])
+    refused = [tried(n, "login_failed", "b") for n in range(4, 7)] + [tried(7, "login_failed", "c")]
+    insert(db, "errors", refused)
+    insert(db, "errors", refused[:1])
+    assert rows(db, "SELECT * EXCEPT (site) FROM v_logins") == [(T0, 6, 2, 4, 3, 2, 1, 2 / 6, 2 / 3)]
+
+
 def test_v_error_rate_sums_partitions_over_the_cells_own_denominator(db: Client) -> None:
     def cell(partition: int, class_: str, events: int, sessions: int, views: int = 0, **fields: Any) -> ErrorRateRow:
         made: dict[str, Any] = {"site": "shop", "minute": T0, "version": events, "page": "/pay"} | fields
@@ -367,6 +443,7 @@ def test_every_public_query_runs_as_it_stands(db: Client, name: str) -> None:
         [FrictionSignalRow(site="s", signal="g", signal_id="1", ts=now, visitor_id="v", version=1)],
     )
     insert(db, "error_rates", [ErrorRateRow(site="s", minute=now, source_partition=0, version=1, page_views=1)])
+    insert(db, "clickstream", [page_view("e", now, type="login", session_id="s")])
     assert rows(db, load_query(name)), "a row of the last minutes shows"
 
 

@@ -37,6 +37,19 @@ class Happening:
         value = self.raw.get(name)
         return None if value is None else float(value)
 
+    def prop_number(self, *names: str) -> float | None:
+        """The first of these properties that is, or spells, a finite number."""
+        return next((self.numbers[name] for name in names if name in self.numbers), None)
+
+    def prop_text(self, *names: str) -> str:
+        """The first of these properties that says something, as people write it; at most 200 characters."""
+        return next((text for name in names if (text := _spelled(self.props.get(name)))), "")
+
+    @property
+    def place(self) -> str:
+        """Path, or page where there is none."""
+        return self.text("path") or self.text("page")
+
     @property
     def page(self) -> str:
         """Path without ids, or the path."""
@@ -102,6 +115,20 @@ def _read(event: Mapping[str, Any]) -> Happening:
         numbers=dict(_numbers(props)),
         props=props,
     )
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value[:200]
+    if isinstance(value, int | float):
+        try:
+            number = float(value)
+        except OverflowError:
+            return ""
+        return f"{number:.0f}" if number == round(number) else repr(number)
+    return ""
 
 
 def _numbers(props: Mapping[str, Any]) -> Iterable[tuple[str, float]]:

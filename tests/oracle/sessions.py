@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.oracle.events import Happening, by_visitor, moment
-from tests.oracle.signals import DEFAULT_THRESHOLDS, Thresholds, found_in, score
+from tests.oracle.signals import DEFAULT_THRESHOLDS, Thresholds, found_in, last_step_score, points, score
 from tests.oracle.spans import spans
 
 _TRAITS = ("referrer", "device", "browser", "os", "country", "release", "user_id")
@@ -67,7 +67,10 @@ def _row(happenings: Sequence[Happening], thresholds: Thresholds) -> dict[str, A
         **traits(happenings),
         "engaged": engaged,
         "bounced": not engaged,
-        "friction_score": score(counts),
+        "friction_score": score(friction),
+        "friction_points": points(friction),
+        "last_step_score": last_step_score(happenings, friction),
+        "score_version": 2,
         "friction": counts,
         "errors_by_class": {name: errors.count(name) for name in set(errors)},
     }

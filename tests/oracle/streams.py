@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from schemas.event import KIND_OF_TYPE
 from tests.oracle.events import milliseconds, moment
 
 Event = dict[str, Any]
@@ -17,7 +18,6 @@ BASE_MS = 1_763_942_399_000  # 2025-11-23T23:59:59Z: streams cross midnight, the
 
 _HOUR = 3_600_000
 _STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
-_KIND = {"page_view": "clickstream", "click": "clickstream", "scroll": "clickstream", "js_error": "error"}
 TOPIC = {"clickstream": "clickstream", "error": "errors", "checkout": "checkouts"}
 
 _PAUSES = (0, 1, 90, 400, 999, 1000, 4999, 5000, 20_000, 120_000, 121_000, 600_000, 1_799_999, 1_800_000, 1_800_001)
@@ -54,10 +54,23 @@ _SCENES: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
     (_STEPS, (0, 20_000, 120_000, 121_000)),
     (_STEPS, (20_000, 600_000, 1_799_999, 1_800_000, 1_800_001)),
     (("product_added", "js_error", "click", "js_error"), (0, 400, 1000, 20_000)),
+    (("page_view",) * 6, (1, 1001, 20_000, 299_999)),
+    (("click", "dead_click", "click", "dead_click"), (0, 999, 1000)),
+    (("cursor_thrash",) * 3, (225, 5000, 5001)),
+    (("scroll",) * 10, (90, 400)),
+    (("form_start", "form_field", "form_error", "form_submit", "form_submit", "form_error"), (1000, 1001, 20_000)),
+    (("form_start", "form_field", "form_abandon", "page_leave", "form_submit", "form_success"), (400, 20_000)),
+    (("web_vital",) * 3, (0, 400)),
+    (("checkout_started", "shipping", "payment", "order_completed"), (120_000, 300_000, 300_001)),
+    (("cart_viewed", "coupon_denied", "checkout_started", "payment", "product_removed", "payment"), (400, 20_000)),
+    (("checkout_started", "registration_required", "help_opened", "click", "page_view"), (400, 30_000, 30_001)),
+    (("payment", "payment_failed", "payment_failed", "order_completed"), (400, 20_000)),
+    (("search",) * 3, (400, 2000, 2001)),
+    (("login_failed", "login_failed", "login", "login_failed"), (400, 20_000)),
 )
 """Types of events that a rule looks for in a row, with the pauses (ms) between them that matter to it."""
 
-_SINGLE = ("page_view", "click", "js_error", "scroll", *_STEPS)
+_SINGLE = ("page_view", "click", "js_error", "scroll", "page_leave", "form_error", "search", *_STEPS)
 
 
 @st.composite
@@ -102,7 +115,7 @@ def _event(n: int, person: Person, type_: str, at: int, *, delay: int, flavour: 
     event: Event = {
         "event_id": f"e{(n * 7919) % 1009:04d}",  # ids whose order is not that of the events
         "site": person.site,
-        "kind": _KIND.get(type_, "checkout"),
+        "kind": KIND_OF_TYPE[type_],
         "type": type_,
         "ts": _iso(at),
         "received_at": _iso(at + delay),
@@ -120,12 +133,53 @@ def _event(n: int, person: Person, type_: str, at: int, *, delay: int, flavour: 
         event["element"] = ("", "#buy", "#pay")[flavour % 3]
         if flavour % 2:
             event |= {"x": 100.0 + (29 if n % 5 == 0 else flavour), "y": 200.0}
-    elif type_ == "js_error":
-        event |= {"error_class": ("js", "http_5xx")[flavour % 2], "fingerprint": f"fp{flavour % 2}"}
+    elif event["kind"] == "error":
+        class_ = {"js_error": ("js", "http_5xx")[flavour % 2]}.get(type_, type_)
+        event |= {"error_class": class_, "fingerprint": f"fp{flavour % 2}"}
         event["message"] = ("", "boom", "bang")[flavour % 3]
     elif event["kind"] == "checkout" and flavour % 3:
         event["props"] = {"value": (10 + flavour, f"{flavour}.5")[flavour % 2], "currency": "EUR"}
+    if event["kind"] != "checkout" or flavour > 5:
+        event["props"] = {**event.get("props", {}), **_props(type_, n, flavour)}
     return event
+
+
+def _props(type_: str, n: int, flavour: int) -> dict[str, Any]:
+    """What a client says of such an event, some of it nonsense: other types, huge numbers, null."""
+    odd: tuple[Any, ...] = (None, "NaN", 10**30, True, [1], {"a": 1}, "", -1, "x" * 300)
+    pick = flavour + n
+    sent: dict[str, tuple[Any, ...]] = {
+        "form": ("address", "pay", 7),
+        "field": ("zip", "mail", ""),
+        "effect_ms": (None, 2499, 2500, "3000", 10),
+        "tag": ("button", "A", "input", "textarea", "select"),
+        "text": ("Buy", "+", "Next page", "Help"),
+        "href": ("/p/1", "tel:123", "/faq"),
+        "target": ("", "_blank"),
+        "depth": ((n % 2) * 20, (n % 2) * 19.9, n * 10 % 90),
+        "results": (0, 3, "0"),
+        "query": ("shoes", "bags"),
+        "name": ("LCP", "inp", "CLS"),
+        "id": ("", "v1", "v2"),
+        "turns": (4, 5, "6"),
+        "acceleration": (0.008, 0.009),
+        "channel": ("chat", ""),
+        "step": (1, 2, "pay"),
+        "total": (50, 54.9, 55, 56.1),
+        "shipping": (0, 4.9),
+        "account_type": ("guest checkout", "existing user"),
+        "error_type": ("soft", "hard", "card_declined", "expired_card"),
+        "error_code": ("insufficient_funds", "stolen_card"),
+        "reason": ("expired", ""),
+        "coupon": ("SAVE", ""),
+        "filled": (1, 2),
+        "download": (True, False),
+    }
+    if type_ == "web_vital":
+        sent["value"] = (4000, 4000.5, 501, 0.26, 0.25)
+    told = {name: values[(pick + len(name)) % len(values)] for name, values in sent.items() if (pick + len(name)) % 4}
+    told[list(sent)[n % len(sent)]] = odd[pick % len(odd)]
+    return told
 
 
 def lines(events: Sequence[Event]) -> bytes:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from processors.domain.fact import Fact
-from processors.domain.friction import FINDERS, count_signals, find_signals, score
+from processors.domain.friction import FINDERS, count_signals, find_signals
+from processors.domain.friction.score import points, score
 from processors.domain.friction.signal import Signal
-from schemas.rules import FRICTION_RULES
+from schemas.event_types import EVENT_TYPES
+from schemas.rules import FRICTION_RULES, RuleError, rules_with
 from tests import oracle
 from tests.oracle.streams import Event
 from tests.property.test_domain_harness import Log, Reader, end_of, records_of, rows_of
@@ -127,20 +129,78 @@ def test_signals_come_by_time() -> None:
     assert [s.signal for s in find_signals(facts, FRICTION_RULES)] == ["error_click", "rage_click", "quick_back"]
 
 
-def test_a_score_is_weights_times_occurrences() -> None:
-    assert score({}, FRICTION_RULES) == 0
-    assert score({"rage_click": 1, "error_click": 2, "quick_back": 1}, FRICTION_RULES) == 12 + 30 + 6
+def test_points_are_weights_times_occurrences() -> None:
+    assert points([], FRICTION_RULES) == {}
+    given = points(["rage_click", "error_click", "error_click", "quick_back"], FRICTION_RULES)
+    assert given == {"rage_click": 12, "error_click": 30, "quick_back": 6}
 
 
-def test_each_signal_is_capped_and_so_is_the_whole() -> None:
-    assert score({"quick_back": 50}, FRICTION_RULES) == score({"quick_back": 3}, FRICTION_RULES) == 18
-    assert score({"rage_click": 9, "error_click": 9, "quick_back": 9}, FRICTION_RULES) == 36 + 45 + 18
-    heavy = FRICTION_RULES | {
-        "rage_click": type(FRICTION_RULES["rage_click"])(
-            id="rage_click", version=2, thresholds={}, weight=90, cap=3, source="test"
-        )
+def test_each_signal_is_capped() -> None:
+    assert (
+        points(["quick_back"] * 50, FRICTION_RULES) == points(["quick_back"] * 3, FRICTION_RULES) == {"quick_back": 18}
+    )
+
+
+def test_a_score_is_the_sum_of_its_points_and_100_at_most() -> None:
+    facts = [f for start in range(0, 20_000, 5_000) for f in clicks(start, start + 100, start + 200)]
+    facts += [f for start in range(30_000, 60_000, 5_000) for f in (*clicks(start), error(start + 10))]
+    found = score(facts, find_signals(facts, FRICTION_RULES), FRICTION_RULES)
+    assert found.points == {"rage_click": 36, "error_click": 45}
+    assert found.total == 81
+    facts += [make_fact(n, "login_failed") for n in (70_000, 71_000)]
+    found = score(facts, find_signals(facts, FRICTION_RULES), FRICTION_RULES)
+    assert (sum(found.points.values()), found.total) == (101, 100)
+
+
+def test_the_last_step_begins_with_the_last_page_view() -> None:
+    facts = [view(0, "/a"), *clicks(100, 200, 300), view(9_000, "/b"), *clicks(9_100), error(9_200)]
+    found = score(facts, find_signals(facts, FRICTION_RULES), FRICTION_RULES)
+    assert (found.total, found.last_step) == (27, 15)
+    assert score([], [], FRICTION_RULES).total == 0
+    no_views = clicks(0, 100, 200)
+    found = score(no_views, find_signals(no_views, FRICTION_RULES), FRICTION_RULES)
+    assert found.last_step == found.total == 12
+
+
+def test_every_property_a_rule_reads_is_in_the_table_of_event_types() -> None:
+    for rule in FRICTION_RULES.values():
+        assert rule.triggers <= EVENT_TYPES.keys(), rule.id
+        for type_, names in rule.reads.items():
+            assert set(names) <= EVENT_TYPES[type_].props.keys(), (rule.id, type_)
+
+
+@pytest.mark.parametrize("rule_id", FRICTION_RULES)
+def test_settings_change_thresholds_and_ignore_lists(rule_id: str) -> None:
+    rule = FRICTION_RULES[rule_id]
+    wanted = {name: value + 1 for name, value in rule.thresholds.items()}
+    changed = rules_with({rule_id: {**wanted, "ignore": (".mine",)}})
+    assert (changed[rule_id].thresholds, changed[rule_id].ignore) == (wanted, (".mine",))
+    assert {name: other for name, other in changed.items() if name != rule_id} == {
+        name: other for name, other in FRICTION_RULES.items() if name != rule_id
     }
-    assert score({"rage_click": 3}, heavy) == 100
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        ({"rage": {}}, "rage_click"),
+        ({"rage_click": {"click": 4}}, "gap_ms"),
+        ({"rage_click": {"clicks": float("nan")}}, "clicks"),
+        ({"rage_click": {"clicks": ("a",)}}, "clicks"),
+        ({"rage_click": {"ignore": 1}}, "ignore"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(overrides: dict[str, Any], named: str) -> None:
+    with pytest.raises(RuleError, match=named):
+        rules_with(overrides)
+
+
+def test_an_ignored_element_is_not_looked_at() -> None:
+    carousel = clicks(0, 100, 200, element="div.carousel > button.arrow")
+    assert find("rage_click", *carousel) == []
+    mine = rules_with({"rage_click": {"ignore": ("button.arrow", "#x")}})
+    assert [s.signal for s in find_signals(carousel, mine)] == []
+    assert len(find_signals(carousel, rules_with({"rage_click": {"ignore": ("a.arrow", ".arrow-left")}}))) == 1
 
 
 def test_signals_are_counted_by_kind() -> None:

@@ -10,7 +10,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from schemas import asyncapi, openapi
+from schemas import asyncapi, openapi, signals_doc
 from schemas import jsonschema as event_schema
 from schemas.event import Event, from_ms
 from schemas.topics import ALL
@@ -42,6 +42,12 @@ def test_every_reference_resolves(module: ModuleType) -> None:
         return found + sum(check(child) for child in node.values())
 
     assert check(document) > 0
+
+
+def test_the_list_of_signals_is_what_the_code_says() -> None:
+    assert signals_doc.PATH.read_text() == signals_doc.document(), (
+        "docs/signals.md is stale: run `python -m schemas.signals_doc` and commit it"
+    )
 
 
 def test_every_topic_is_described() -> None:

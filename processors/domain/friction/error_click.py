@@ -1,14 +1,18 @@
-"""Error click: a click that an error follows at once, on the same page.
+"""Error click: a click that a technical error follows at once, on the same page.
 
-Datadog counts an error during the click's action; here the action is the first `delay_ms` after the click.
+Datadog counts an error during the click's action; here the action is the first `delay_ms` after the click. What the
+customer is told (a field, a payment, a password refused) is no defect of the page and has rules of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from processors.domain.fact import ERROR, Fact
 from processors.domain.friction.signal import Signal
+
+_TOLD_TO_CUSTOMER: Final = frozenset({"form_error", "payment_failed", "login_failed"})
 
 
 def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Signal]:
@@ -17,7 +21,9 @@ def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Sig
     for fact in facts:
         if fact.type == "click":
             click = fact
-        elif fact.kind == ERROR and click is not None and fact.path == click.path:
+        elif fact.kind != ERROR or fact.type in _TOLD_TO_CUSTOMER:
+            continue
+        elif click is not None and fact.path == click.path:
             delay = fact.ts - click.ts
             if delay <= thresholds["delay_ms"]:
                 evidence = {

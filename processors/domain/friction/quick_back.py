@@ -13,9 +13,9 @@ def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Sig
     before: Fact | None = None
     here: Fact | None = None
     for fact in facts:
-        if fact.type != "page_view" or (here is not None and fact.page == here.page):
+        if fact.type != "page_view" or (here is not None and fact.place == here.place):
             continue
-        if before is not None and here is not None and fact.page == before.page:
+        if before is not None and here is not None and fact.place == before.place:
             dwell = fact.ts - here.ts
             if dwell < thresholds["dwell_ms"]:
                 yield Signal("quick_back", here, fact, {"dwell_ms": dwell, "left": here.page, "back_to": fact.page})

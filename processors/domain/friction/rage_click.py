@@ -2,6 +2,7 @@
 
 PostHog's rule (rageclick.ts): the third click of a chain in which each is less than 1000 ms and 30 px (Manhattan) off
 the one before. A chain fires once. Clicks without coordinates are on one spot when they hit the same element.
+Clicks into text (a double click selects) and on steppers and pagers are no part of a chain.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from processors.domain.fact import Fact
+from processors.domain.friction.element import is_clicked_often, is_text_field
 from processors.domain.friction.signal import Signal
 
 
 def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Signal]:
     """Rage clicks among `facts`; thresholds: clicks, gap_ms, distance_px."""
-    needed = int(thresholds["clicks"])
+    needed = max(1, int(thresholds["clicks"]))
     chain: list[Fact] = []
     for fact in facts:
-        if fact.type != "click":
+        if fact.type != "click" or is_text_field(fact) or is_clicked_often(fact):
             continue
         if chain and not _continues(chain[-1], fact, thresholds):
             yield from _fire(chain, needed)
