@@ -73,8 +73,10 @@ class App:
         except SpoolError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        observing = asyncio.get_running_loop().create_task(self._status.keep_observing())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        observing.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._stop_timeout_s * _DRAIN_SHARE):
                 await self._batcher.drain()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from ingest.budget import Budget
 from ingest.http import Receive, Scope, Send, respond, respond_problem
@@ -15,6 +16,7 @@ from ingest.storage import Storage
 from schemas.metrics import Metrics
 
 _METHODS: Final = b"GET, HEAD"
+_OBSERVE_INTERVAL_S: Final = 1.0
 
 
 class StatusRoutes:
@@ -65,10 +67,20 @@ class StatusRoutes:
         return (200 if ready else 503), msgspec.json.encode(found)
 
     def _exposition(self) -> tuple[int, bytes]:
+        self.observe()
+        return 200, self._metrics.exposition()
+
+    def observe(self) -> None:
+        """Bring the gauges up to date."""
         gauge, spool = self._metrics.gauge, self._storage.spool
         gauge("snag_ingest_kafka_up").set(self._storage.kafka.up)
         gauge("snag_ingest_in_flight_bytes").set(self._budget.used_bytes)
         gauge("snag_ingest_spool_bytes").set(spool.backlog_bytes)
         gauge("snag_ingest_spool_lag_seconds").set(spool.lag_s())
         gauge("snag_ingest_spool_damaged_bytes").set(spool.damaged_bytes)
-        return 200, generate_latest(self._metrics.registry)
+
+    async def keep_observing(self) -> None:
+        """Do so until cancelled: for processes that share a port, of which any one answers for all."""
+        while True:
+            self.observe()
+            await asyncio.sleep(_OBSERVE_INTERVAL_S)

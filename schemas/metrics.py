@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+SHARED_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -52,6 +55,7 @@ class Metric:
     kind: type[Counter] | type[Gauge] | type[Histogram]
     help: str
     labels: tuple[str, ...] = ()
+    across: Literal["livesum", "livemin", "livemax"] = "livesum"  # of a gauge, over processes that share a port
 
 
 METRICS: Final[dict[MetricName, Metric]] = {
@@ -68,11 +72,13 @@ METRICS: Final[dict[MetricName, Metric]] = {
     ),
     "snag_ingest_request_seconds": Metric(Histogram, "Time from the request's last byte to the answer.", ("route",)),
     "snag_ingest_in_flight_bytes": Metric(Gauge, "Bytes held for requests and for records that are not durable yet."),
-    "snag_ingest_kafka_up": Metric(Gauge, "1 while Kafka acknowledges."),
+    "snag_ingest_kafka_up": Metric(Gauge, "1 while Kafka acknowledges.", across="livemin"),
     "snag_ingest_ack_seconds": Metric(Histogram, "Time until a record is durable, by where.", ("by",)),
     "snag_ingest_spooled_bytes_total": Metric(Counter, "Bytes of events made durable in the spool."),
     "snag_ingest_spool_bytes": Metric(Gauge, "Bytes in the spool that are not known to be in Kafka."),
-    "snag_ingest_spool_lag_seconds": Metric(Gauge, "Age of the oldest record that waits in the spool."),
+    "snag_ingest_spool_lag_seconds": Metric(
+        Gauge, "Age of the oldest record that waits in the spool.", across="livemax"
+    ),
     "snag_ingest_spool_damaged_bytes": Metric(Gauge, "Bytes of the spool that the disk gave back changed."),
     "snag_writer_rows_total": Metric(Counter, "Rows in successful inserts.", ("table",)),
     "snag_writer_inserts_total": Metric(Counter, "Successful inserts.", ("table",)),
@@ -96,7 +102,11 @@ METRICS: Final[dict[MetricName, Metric]] = {
 
 
 class Metrics:
-    """The metrics of one process, created on first use in a registry of its own."""
+    """The metrics of one process, created on first use in a registry of its own.
+
+    With the environment variable SHARED_DIR_VARIABLE set before the process starts, processes share that directory, and
+    each shows the sum over all of them.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -114,11 +124,21 @@ class Metrics:
         """The histogram `name` with label values `labels`; observations in seconds."""
         return self._child(name, Histogram, labels)
 
+    def exposition(self) -> bytes:
+        """What Prometheus reads."""
+        if SHARED_DIR_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        shared = CollectorRegistry()
+        multiprocess.MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # it ships no types
+        return generate_latest(shared)
+
     def _child(self, name: MetricName, kind: type[_M], labels: tuple[str, ...]) -> _M:
         made = self._made.get(name)
         if made is None:
             metric = METRICS[name]
-            if metric.kind is Histogram:
+            if metric.kind is Gauge:
+                made = Gauge(name, metric.help, metric.labels, registry=self.registry, multiprocess_mode=metric.across)
+            elif metric.kind is Histogram:
                 made = Histogram(name, metric.help, metric.labels, registry=self.registry, buckets=_SECONDS)
             else:
                 made = metric.kind(name, metric.help, metric.labels, registry=self.registry)

@@ -102,6 +102,9 @@ RequestCode = Literal[
     "unsupported_encoding",
     "body_timeout",
     "rate_limited",
+    "head_too_large",
+    "head_timeout",
+    "too_many_connections",
     "overloaded",
     "unavailable",
     "internal_error",
@@ -154,6 +157,13 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
         429,
         "Too many requests.",
         "Send it again after `Retry-After` seconds, more events in each request; the limits are the settings `limits`.",
+    ),
+    "head_too_large": RequestRefusal(431, "The request's head is too large.", "Send fewer or shorter headers."),
+    "head_timeout": RequestRefusal(408, "The request's head did not arrive in time.", "Send it again."),
+    "too_many_connections": RequestRefusal(
+        503,
+        "The collector holds as many connections as it may.",
+        "Connect again after `Retry-After` seconds; the limit is the setting ingest.max_connections.",
     ),
     "overloaded": RequestRefusal(503, "The collector is full.", "Send it again after `Retry-After` seconds."),
     "unavailable": RequestRefusal(

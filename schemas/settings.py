@@ -73,6 +73,17 @@ class IngestSettings(_Section):
     spool_max_bytes: Annotated[int, Field(ge=_MIB)] = 1024 * _MIB
     spool_after_s: Annotated[float, Field(gt=0)] = 0.4
     stop_timeout_s: Annotated[float, Field(ge=1)] = 15.0
+    max_connections: Annotated[int, Field(ge=1)] = 10_000  # of one process
+    processes: Annotated[int, Field(ge=1, le=256)] = 1
+    reuse_port: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> IngestSettings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("TLS needs both ingest.tls_certificate and ingest.tls_key, as PEM files")
+        return self
 
 
 class CookieSettings(_Section):

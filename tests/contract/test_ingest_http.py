@@ -6,6 +6,7 @@ import base64
 import gzip
 import http.client
 import json
+import ssl
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -58,8 +59,10 @@ class CollectorProcess(ServerProcess):
         env: dict[str, str] | None = None,
         *,
         tmpfs: tuple[Path, int] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """`tmpfs`: a directory that only this process sees as a file system of its own, and how many bytes it holds."""
+        self._tls = tls
         self.port = free_port()
         self.kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"t{uuid.uuid4().hex[:8]}_", partitions=PARTITIONS)
         directory.mkdir(parents=True, exist_ok=True)
@@ -92,7 +95,10 @@ class CollectorProcess(ServerProcess):
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        if self._tls is not None:
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self._tls)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()

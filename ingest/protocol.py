@@ -1,0 +1,130 @@
+"""What a connection may cost before there is a request: how many there are, how long a head is, how slow a sender."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar, Final
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingest.http import BODY_TIMEOUT_S, RETRY_AFTER_S
+from ingest.refusal import RequestError
+
+HEAD_MAX_BYTES: Final = 64 * 1024  # what proxies allow at most; a head with every cookie a browser keeps is half of it
+HEAD_TIMEOUT_S: Final = 10.0  # a head is one packet or two
+WHOLE_TIMEOUT_S: Final = BODY_TIMEOUT_S + 5.0  # the route answers a slow body by itself; this is for none at all
+
+_FAREWELL_S: Final = 1.0  # what it sends is read so long, else closing would reset the connection and lose the answer
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's connection with bounds. Make a class of it with `guarded`."""
+
+    max_connections: ClassVar[int]
+    turned_away: ClassVar[set[asyncio.BaseTransport]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_turned_away = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._waits_since: float | None = self.loop.time()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Take the connection, or say politely that there are too many."""
+        if len(self.connections) < self.max_connections:
+            super().connection_made(transport)
+        else:
+            self._turn_away(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if not self._is_turned_away:
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; a head that does not end is refused."""
+        if self._is_turned_away:
+            return
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self._refuse("head_too_large")
+
+    def eof_received(self) -> None:
+        """The client sends no more."""
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request has come."""
+        super().on_message_begin()
+        self._in_head = True
+        if self._waits_since is None:
+            self._waits_since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers behind a chunked body are nobody's concern here, and there may be any number."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._waits_since = None
+        super().on_message_complete()
+
+    def look(self, now: float) -> None:
+        """End the connection if its request takes too long to come; `now` is the loop's time."""
+        if self._waits_since is None or self.transport.is_closing():
+            return
+        waited_s = now - self._waits_since
+        if self._in_head and waited_s > HEAD_TIMEOUT_S:
+            if self._head_bytes:
+                self._refuse("head_timeout")
+            else:
+                self.transport.close()
+        elif waited_s > WHOLE_TIMEOUT_S:
+            self.transport.abort()
+
+    def _refuse(self, code: Any) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_answer(RequestError(code)))
+            self.transport.close()
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        self._is_turned_away = True
+        transport.write(_answer(RequestError("too_many_connections", retry_after_s=RETRY_AFTER_S)))
+        if len(self.turned_away) < self.max_connections:
+            self.turned_away.add(transport)
+            self.loop.call_later(_FAREWELL_S, self._abort, transport)
+        else:
+            transport.close()
+
+    def _abort(self, transport: asyncio.Transport) -> None:
+        self.turned_away.discard(transport)
+        transport.abort()
+
+
+def guarded(max_connections: int) -> type[GuardedProtocol]:
+    """The protocol of a server that holds at most `max_connections`, and as many more while it turns them away."""
+    return type("Guarded", (GuardedProtocol,), {"max_connections": max_connections, "turned_away": set()})
+
+
+def _answer(error: RequestError) -> bytes:
+    body = msgspec.json.encode(error.problem())
+    retry_after = b"retry-after: %d\r\n" % error.retry_after_s if error.retry_after_s is not None else b""
+    return b"".join(
+        (
+            STATUS_LINE[error.status],
+            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body),
+            retry_after,
+            b"connection: close\r\n\r\n",
+            body,
+        )
+    )

@@ -1,0 +1,114 @@
+"""The HTTP server around the collector: sockets, TLS, signals, deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+
+from ingest.app import create_app
+from ingest.protocol import GuardedProtocol, guarded
+from schemas.logs import get_logger
+from schemas.settings import IngestSettings, Settings
+
+_log = get_logger(__name__)
+
+_GRACE_SHARE: Final = 0.5  # of the time a stop may take, for requests that are being answered
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 65  # longer than the usual 60 s of a load balancer, which must be the one to close
+_LOOK_TICKS: Final = 10  # uvicorn ticks ten times a second; slow senders are looked for once
+_OTHER_FILES: Final = 128  # what the process has open beside connections: spool, Kafka, libraries
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server. A signal stops it cleanly with exit code 0, or, past `stop_timeout_s`, at once with 1."""
+
+    def __init__(self, config: uvicorn.Config, *, stop_timeout_s: float) -> None:
+        super().__init__(config)
+        self._stop_timeout_s = stop_timeout_s
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM without raising them again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look for senders that are too slow."""
+        if counter % _LOOK_TICKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.look(now)
+        return await super().on_tick(counter)
+
+    def _stop(self) -> None:
+        if not self.should_exit:
+            self.should_exit = True
+            last = threading.Timer(self._stop_timeout_s, self._give_up)
+            last.daemon = True
+            last.start()
+
+    def _give_up(self) -> None:
+        _log.error("the stop takes too long; ending at once", limit_s=self._stop_timeout_s)
+        os._exit(1)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then stop accepting, answer what is in hand, flush, and return.
+
+    Exits with 3 when the port or the spool cannot be had; the log says why.
+    """
+    ingest = settings.ingest
+    config = uvicorn.Config(
+        create_app(settings),
+        host=ingest.host,
+        port=ingest.port,
+        loop="uvloop",
+        http=guarded(_connections(ingest.max_connections)),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, int(ingest.stop_timeout_s * _GRACE_SHARE)),
+        ssl_certfile=ingest.tls_certificate,
+        ssl_keyfile=ingest.tls_key,
+    )
+    scheme = "https" if ingest.tls_certificate else "http"
+    _log.info("collector starts", scheme=scheme, host=ingest.host, port=ingest.port)
+    server = Server(config, stop_timeout_s=ingest.stop_timeout_s)
+    server.run([shared_socket(ingest)] if ingest.reuse_port else None)
+
+
+def shared_socket(ingest: IngestSettings) -> socket.socket:
+    """A socket bound to the collector's address, which other processes may be bound to as well."""
+    family = socket.AF_INET6 if ":" in ingest.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((ingest.host, ingest.port))
+    return bound
+
+
+def _connections(wanted: int) -> int:
+    """How many connections the process may hold: `wanted`, or what its limit of open files leaves it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    possible = (hard - _OTHER_FILES) // 2 if hard != resource.RLIM_INFINITY else wanted
+    if possible < wanted:
+        _log.warning("the limit of open files leaves fewer connections", wanted=wanted, possible=possible)
+    return min(wanted, possible)

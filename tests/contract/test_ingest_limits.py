@@ -1,0 +1,239 @@
+"""What the collector does not let anybody do to it: each refusal is clear, and memory stays where it was."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local.kafka.topics import create_topics
+from tests.contract.test_ingest_http import DEADLINE_S, CollectorProcess, read_events
+from tests.support.stack import KafkaServer
+from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.integration
+
+MIB = 1024 * 1024
+MAX_CONNECTIONS = 300
+FLOOD = 3000
+ALLOWED_GROWTH_BYTES = 64 * MIB
+CLIENT_TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture(scope="module")
+def collector(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    limits = {"SNAG_INGEST__MAX_CONNECTIONS": str(MAX_CONNECTIONS)}
+    process = CollectorProcess(tmp_path_factory.mktemp("collector"), kafka.bootstrap, limits)
+    create_topics(process.kafka)
+    process.start()
+    process.wait_ready()
+    for _ in range(20):
+        assert process.post({"type": "click"}).status == 200
+    yield process
+    assert process.stop() == 0
+
+
+def memory_bytes(collector: CollectorProcess) -> int:
+    return int(psutil.Process(collector.pid).memory_info().rss)
+
+
+def connect(collector: CollectorProcess) -> socket.socket:
+    found = socket.create_connection(("127.0.0.1", collector.port), timeout=CLIENT_TIMEOUT_S)
+    found.settimeout(CLIENT_TIMEOUT_S)
+    return found
+
+
+def answer_of(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """The answer on a connection, read to its end."""
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_more_connections_than_it_holds_are_turned_away_politely(collector: CollectorProcess) -> None:
+    before = memory_bytes(collector)
+    with ExitStack() as stack:
+        held = stack.enter_context(connect(collector))
+        held.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert answer_of(held)[0] == 200
+        answers: Counter[int] = Counter()
+        flood = [stack.enter_context(connect(collector)) for _ in range(FLOOD)]
+        for connection in flood:
+            connection.setblocking(False)
+
+        def all_but_those_held_have_an_answer() -> bool:
+            for connection in flood[:]:
+                try:
+                    first = connection.recv(65536)
+                except BlockingIOError:
+                    continue
+                except ConnectionResetError:
+                    first = b""
+                flood.remove(connection)
+                if first:
+                    head, _, body = first.partition(b"\r\n\r\n")
+                    assert b"retry-after:" in head
+                    assert json.loads(body)["code"] == "too_many_connections"
+                answers[int(first.split()[1]) if first else 0] += 1
+            return len(flood) < MAX_CONNECTIONS
+
+        wait_for(all_but_those_held_have_an_answer, DEADLINE_S, "the flood is turned away")
+        assert answers == {503: FLOOD - len(flood)}
+        held.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert answer_of(held)[0] == 200, "those who were there are served"
+    wait_for(lambda: collector.post({"type": "click"}).status == 200, DEADLINE_S, "there is room again")
+    assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
+
+
+@pytest.mark.parametrize("unit", [b"x-flood: " + b"y" * 1000 + b"\r\n", b"y" * 1000])
+def test_a_head_without_end_is_refused(collector: CollectorProcess, unit: bytes) -> None:
+    before = memory_bytes(collector)
+    with connect(collector) as connection:
+        connection.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\n")
+        try:
+            for _ in range(100 * 1000):
+                connection.sendall(unit)
+            pytest.fail("100 MB of head were taken")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
+    with connect(collector) as connection:
+        connection.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 70_000)
+        status, _, body = answer_of(connection)
+        assert (status, json.loads(body)["code"]) == (431, "head_too_large")
+
+
+def test_trailers_without_end_cost_no_memory(collector: CollectorProcess) -> None:
+    before = memory_bytes(collector)
+    head = b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-write-key: wk_local\r\ntransfer-encoding: chunked\r\n\r\n"
+    with connect(collector) as connection:
+        connection.sendall(head + b"10\r\n" + b'{"type":"click"}' + b"\r\n0\r\n")
+        for _ in range(50 * 1000):
+            connection.sendall(b"x-trailer: " + b"y" * 1000 + b"\r\n")
+        assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
+        connection.sendall(b"\r\n")
+        assert answer_of(connection)[0] == 200
+
+
+def test_slow_heads_are_ended_and_harm_nobody(collector: CollectorProcess) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(collector)) for _ in range(MAX_CONNECTIONS // 2)]
+        for connection in slow:
+            connection.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        silent = stack.enter_context(connect(collector))
+        assert collector.post({"type": "click"}).status == 200
+        status, _, body = answer_of(slow[0])
+        assert (status, json.loads(body)["code"]) == (408, "head_timeout")
+        assert all(answer_of(connection)[0] == 408 for connection in slow[1:])
+        assert is_closed(silent)
+
+
+def test_bombs_are_refused_before_they_are_inflated(collector: CollectorProcess) -> None:
+    before = memory_bytes(collector)
+    bomb = gzip.compress(b"[" + b" " * (512 * MIB) + b"]", 9)
+    assert len(bomb) < MIB
+    for _ in range(10):
+        answer = collector.post(bomb)
+        assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+    assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
+
+
+@pytest.mark.parametrize(
+    "opening", [b"[", b'{"a":', b'{"type":"click","props":{"a":', b'{"batch":[{"type":"c","props":']
+)
+def test_bottomless_json_is_refused_clearly(collector: CollectorProcess, opening: bytes) -> None:
+    answer = collector.post(opening * (4 * MIB // len(opening)))
+    assert 400 <= answer.status < 500 or answer.json["accepted"] == 0
+    assert collector.get("/health").status == 200
+
+
+def test_neither_keys_nor_bodies_are_in_the_log(collector: CollectorProcess) -> None:
+    mark = "very-private-mark"
+    collector.post([{"type": "click", "props": {"password": mark}}, {"type": "click", "ts": mark}, mark])
+    collector.post(f'{{"type": "click", "{mark}'.encode())
+    collector.post({"type": "click"}, key=mark)
+    collector.request("POST", f"/v1/events?writeKey={mark}", b"{")
+    collector.request("GET", f"/{mark}")
+    with connect(collector) as connection:
+        connection.sendall(f"{mark}\r\n\r\n".encode())
+        assert answer_of(connection)[0] == 400
+    log = collector.log.read_text()
+    assert "collector starts" in log
+    assert mark not in log
+    assert "wk_local" not in log
+
+
+def test_it_speaks_tls_with_the_given_certificate(kafka: KafkaServer, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    new = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    new += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}"
+    subprocess.run(new.split(), check=True, capture_output=True)
+    env = {"SNAG_INGEST__TLS_CERTIFICATE": str(certificate), "SNAG_INGEST__TLS_KEY": str(key)}
+    trust = ssl.create_default_context(cafile=str(certificate))
+    process = CollectorProcess(tmp_path, kafka.bootstrap, env, tls=trust)
+    create_topics(process.kafka)
+    process.start()
+    try:
+        process.wait_ready()
+        assert process.post({"type": "click", "event_id": "over-tls"}).status == 200
+        assert [event.event_id for event in read_events(process.kafka)] == ["over-tls"]
+    finally:
+        assert process.stop() == 0
+
+
+def test_a_certificate_without_its_key_is_named(tmp_path: Path) -> None:
+    process = CollectorProcess(tmp_path, "127.0.0.1:1", {"SNAG_INGEST__TLS_CERTIFICATE": "c.pem"})
+    with pytest.raises(AssertionError, match=r"TLS needs both ingest\.tls_certificate and ingest\.tls_key"):
+        process.start()
+
+
+def test_two_processes_share_a_port_count_together_and_outlive_one_of_them(kafka: KafkaServer, tmp_path: Path) -> None:
+    process = CollectorProcess(tmp_path, kafka.bootstrap, {"SNAG_INGEST__PROCESSES": "2"})
+    create_topics(process.kafka)
+    process.start()
+    try:
+        collectors = wait_for(lambda: _two(psutil.Process(process.pid).children()), DEADLINE_S, "two collectors run")
+        wait_for(lambda: process.metric("snag_ingest_kafka_up") == 1, DEADLINE_S, "both are ready")
+        ids = [f"e{i}" for i in range(60)]
+        for event_id in ids:  # each on a connection of its own: both processes get some
+            assert process.post({"type": "click", "event_id": event_id}).status == 200
+        sample = 'snag_ingest_events_accepted_total{kind="clickstream",route="events",site="shop"}'
+        assert process.metric(sample) == 60
+        assert {path.name for path in (tmp_path / "spool").iterdir()} == {"0", "1"}
+        os.kill(collectors[0].pid, signal.SIGKILL)
+        wait_for(lambda: _two(psutil.Process(process.pid).children()), DEADLINE_S, "the dead one is started again")
+        wait_for(lambda: process.post({"type": "click", "event_id": "after"}).status == 200, DEADLINE_S, "served")
+        assert {event.event_id for event in read_events(process.kafka)} == {*ids, "after"}
+    finally:
+        assert process.stop() == 0
+    assert not any(child.is_running() for child in collectors)
+
+
+def _two(children: list[psutil.Process]) -> list[psutil.Process]:
+    return children if len(children) == 2 and all(c.status() != psutil.STATUS_ZOMBIE for c in children) else []
