@@ -1,0 +1,16 @@
+// What every Node.js program here begins and ends with: the order it reads, and the report it prints.
+import { readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+
+export const order = JSON.parse(readFileSync(0, "utf8"));
+
+export async function* paced() {
+  for (const event of order.events) {
+    yield event;
+    if (order.pause_s) await pause(order.pause_s * 1000);
+  }
+}
+
+export function report(failed) {
+  console.log(JSON.stringify({ failed: [...failed].sort() }));
+}
