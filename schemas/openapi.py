@@ -138,7 +138,9 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
         400, "The envelope cannot be taken apart.", "Send header lines and payloads as Sentry's SDKs do."
     ),
     "invalid_encoding": RequestRefusal(
-        400, "The compressed body is damaged or truncated.", "Send a whole gzip or deflate stream, or plain JSON."
+        400,
+        "The compressed body is damaged or truncated.",
+        "Send a whole gzip, deflate, br or zstd stream, or plain JSON.",
     ),
     "too_deep": RequestRefusal(400, "The body is nested too deeply to be read.", EVENT_CODES["too_deep"]),
     "body_too_large": RequestRefusal(
@@ -150,7 +152,7 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
         "Send smaller batches; the limit is the setting ingest.max_batch_events.",
     ),
     "unsupported_encoding": RequestRefusal(
-        415, "This Content-Encoding is not supported.", "Compress with gzip or deflate, or not at all."
+        415, "This Content-Encoding is not supported.", "Compress with gzip, deflate, br or zstd, or not at all."
     ),
     "body_timeout": RequestRefusal(408, "The body did not arrive in time.", "Send it again."),
     "rate_limited": RequestRefusal(

@@ -7,7 +7,9 @@ import gzip
 import zlib
 from collections.abc import Sequence
 
+import brotli
 import pytest
+import zstandard
 
 from ingest import http
 from ingest.budget import Budget
@@ -50,8 +52,16 @@ def test_the_path_of_a_url(url: str, path: str) -> None:
         (gzip.compress(PLAIN), b"gzip"),
         (gzip.compress(PLAIN[:5]) + gzip.compress(PLAIN[5:]), b"GZIP"),
         (zlib.compress(PLAIN), b"deflate"),
-        (zlib.compressobj(wbits=-15).compress(PLAIN) + b"", b""),
-    ][:-1],
+        (zlib.compress(PLAIN), b""),
+        (zstandard.compress(PLAIN), b""),
+        (zstandard.compress(PLAIN), b"zstd"),
+        (zstandard.compress(PLAIN[:5]) + zstandard.compress(PLAIN[5:]), b"zstd"),
+        (zstandard.ZstdCompressor(write_content_size=False).compress(PLAIN), b"zstd"),
+        (brotli.compress(PLAIN), b"br"),
+        (PLAIN, b"br"),
+        (PLAIN, b"deflate"),
+        (PLAIN, b"zstd"),
+    ],
 )
 def test_compressed_bodies_are_inflated(body: bytes, encoding: bytes) -> None:
     assert inflate(body, encoding, LIMIT) == PLAIN
@@ -71,8 +81,16 @@ def test_deflate_without_its_header_is_inflated() -> None:
         (gzip.compress(PLAIN)[:-9], b"gzip", "invalid_encoding"),
         (b"\x1f\x8bnonsense", b"gzip", "invalid_encoding"),
         (b"nonsense", b"deflate", "invalid_encoding"),
-        (b"\x0b\x02\x80", b"br", "unsupported_encoding"),
-        (b"\x28\xb5\x2f\xfd", b"zstd", "unsupported_encoding"),
+        (brotli.compress(b"x" * 10_000_000), b"br", "body_too_large"),
+        (brotli.compress(PLAIN)[:-2], b"br", "invalid_encoding"),
+        (b"nonsense", b"br", "invalid_encoding"),
+        (zstandard.compress(b"x" * 10_000_000), b"", "body_too_large"),
+        (zstandard.compress(b"x" * 600) * 2, b"", "body_too_large"),
+        (zstandard.compress(PLAIN)[:-2], b"zstd", "invalid_encoding"),
+        (b"\x28\xb5\x2f\xfd", b"zstd", "invalid_encoding"),
+        (b"\x28\xb5\x2f\xfdnonsense", b"", "invalid_encoding"),
+        (b"nonsense", b"compress", "unsupported_encoding"),
+        (b"nonsense", b"gzip, br", "unsupported_encoding"),
     ],
 )
 def test_damaged_or_endless_streams_are_refused(body: bytes, encoding: bytes, code: str) -> None:
