@@ -10,6 +10,8 @@ RouteName = Literal[
     "sdk_moving",
     "sdk_frozen",
     "segment",
+    "posthog",
+    "posthog_v1",
     "snowplow",
     "snowplow_pixel",
     "sentry",
@@ -52,6 +54,17 @@ ROUTES: Final[dict[RouteName, Route]] = {
             "/beacon/v1/batch",
         ),
         body="A Segment message, or {batch: [messages], sentAt, writeKey}.",
+    ),
+    "posthog": Route(
+        "PostHog's capture API, version 0",
+        ("/batch", "/capture", "/e", "/i/v0/e"),
+        ("GET", "POST"),
+        body="An event, an array of events, or {api_key, batch: [events], sent_at}.",
+    ),
+    "posthog_v1": Route(
+        "PostHog's capture API, version 1",
+        ("/i/v1/analytics/events",),
+        body="{created_at, batch: [events]}; answered by a result for each event.",
     ),
     "snowplow": Route(
         "Snowplow's trackers, tracker protocol 2",

@@ -31,9 +31,9 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def json_of(request: Request) -> bytes:
     """The JSON that a body carries: plain, as a form's `data`, percent-encoded, in base64, and in that compressed.
 
-    Raises RequestError when it is empty, or cannot be decoded or inflated.
+    A GET's query is read as a form. Raises RequestError when it is empty, or cannot be decoded or inflated.
     """
-    body = request.body.removeprefix(_BOM).strip()
+    body = (request.body if request.method == "POST" else request.query).removeprefix(_BOM).strip()
     if _FORM.match(body):
         fields = arguments_of(body)
         body = next((fields[name] for name in _FORM_FIELDS if name in fields), body)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from schemas.event import KIND_OF_TYPE
+from schemas.event_types import EVENT_TYPES
 
 _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "product_viewed": ("viewed_product", "view_item", "product_view"),
@@ -18,21 +19,22 @@ _OTHER_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "checkout_step_viewed": ("viewed_checkout_step",),
     "checkout_step_completed": ("completed_checkout_step", "checkout_step"),
     "shipping": ("add_shipping_info", "shipping_info_entered"),
-    "payment": ("payment_info_entered", "add_payment_info"),
+    "payment": ("add_payment_info",),
     "coupon_applied": ("applied_coupon",),
     "coupon_denied": ("denied_coupon",),
     "payment_failed": ("trns_error", "transaction_error", "failed_payment"),
     "order_completed": ("completed_order", "purchase", "transaction"),
     "order_refunded": ("refunded_order", "refund"),
-    "search": ("products_searched", "product_searched", "searched_products", "view_search_results"),
-    "login": ("signed_in", "logged_in", "user_signed_in", "user_logged_in"),
+    "search": ("product_searched", "searched_products", "view_search_results"),
+    "login": ("logged_in", "user_signed_in", "user_logged_in"),
     "login_failed": ("failed_login", "sign_in_failed"),
 }
-"""Segment's e-commerce spec v2 and its older names, PostHog's habits, GA4's recommended events, Snowplow's e-commerce
-actions; each in lower case with underscores."""
+"""Beside the names that `schemas.event_types` gives: Segment's older ones, PostHog's habits, GA4's recommended events,
+Snowplow's e-commerce actions; each in lower case with underscores."""
 
 _TYPE_OF_NAME: Final[dict[str, str]] = {
-    **{type_: type_ for type_ in KIND_OF_TYPE},
+    **{type_: type_ for type_ in EVENT_TYPES},
+    **{known.segment.lower().replace(" ", "_"): type_ for type_, known in EVENT_TYPES.items() if known.segment},
     **{name: type_ for type_, names in _OTHER_NAMES.items() for name in names},
 }
 _SEPARATORS: Final = re.compile(r"[\s\-.:/]+")

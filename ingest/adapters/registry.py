@@ -10,6 +10,7 @@ from ingest.adapters.cloudevents import CLOUDEVENTS
 from ingest.adapters.ga4 import GA4, GA4_DEBUG
 from ingest.adapters.native import NATIVE
 from ingest.adapters.pixel import PIXEL
+from ingest.adapters.posthog import POSTHOG, POSTHOG_V1
 from ingest.adapters.sdk_files import SDK_FILES
 from ingest.adapters.segment import SEGMENT
 from ingest.adapters.sentry import SENTRY, SENTRY_STORE
@@ -20,6 +21,8 @@ SERVED: Final[tuple[Served, ...]] = (
     NATIVE,
     *SDK_FILES,
     SEGMENT,
+    POSTHOG,
+    POSTHOG_V1,
     SNOWPLOW,
     SNOWPLOW_PIXEL,
     SENTRY,

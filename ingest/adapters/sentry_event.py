@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from ingest.adapters.bodies import moment_of
 from ingest.adapters.fields import cut_id, event, part, text
+from ingest.adapters.stacks import innermost_frames
 from ingest.adapters.values import array, present, string
 from ingest.decode import Item
 from ingest.paths import path_of
 
-_FRAMES_MAX: Final = 20  # innermost; recursion gives hundreds, and no reader looks further
 _NOT_ERRORS: Final = frozenset({"debug", "info", "log", "warning"})
 _SCRIPTS: Final = frozenset({"javascript"})
 _APPS: Final = frozenset({"cocoa", "objc", "native", "dart", "flutter"})
@@ -40,7 +40,7 @@ def event_of(data: Mapping[str, Any]) -> Item:
         "level": data.get("level"),
         "handled": mechanism.get("handled"),
         "mechanism": mechanism.get("type"),
-        "frames": _frames(part(exception, "stacktrace").get("frames")),
+        "frames": innermost_frames(part(exception, "stacktrace").get("frames")),
         "fingerprint": _own_fingerprint(data.get("fingerprint")),
         "transaction": data.get("transaction"),
         "environment": data.get("environment"),
@@ -80,23 +80,6 @@ def _device(data: Mapping[str, Any]) -> dict[str, Any]:
         "os": text(part(data, "contexts", "os").get("name")),
         "device": text(part(data, "contexts", "device").get("family")),
     }
-
-
-def _frames(stack: object) -> list[dict[str, Any]]:
-    """The innermost frames, innermost first: file, function, line, column and whether it is the site's own code."""
-    kept = [part(frame) for frame in array(stack)[: -_FRAMES_MAX - 1 : -1]]
-    return [
-        present(
-            {
-                "file": frame.get("filename") or frame.get("abs_path") or frame.get("module"),
-                "function": frame.get("function"),
-                "line": frame.get("lineno"),
-                "column": frame.get("colno"),
-                "in_app": frame.get("in_app"),
-            }
-        )
-        for frame in kept
-    ]
 
 
 def _exception(data: Mapping[str, Any]) -> dict[str, Any]:
