@@ -12,6 +12,11 @@ RouteName = Literal[
     "segment",
     "posthog",
     "posthog_v1",
+    "posthog_config",
+    "posthog_script",
+    "posthog_flags",
+    "segment_settings",
+    "rudder_config",
     "snowplow",
     "snowplow_pixel",
     "sentry",
@@ -66,6 +71,18 @@ ROUTES: Final[dict[RouteName, Route]] = {
         ("/i/v1/analytics/events",),
         body="{created_at, batch: [events]}; answered by a result for each event.",
     ),
+    "posthog_config": Route("Settings that posthog-js loads", ("/array/{key}/config",), ("GET",)),
+    "posthog_script": Route("The same as a script", ("/array/{key}/config.js",), ("GET",)),
+    "posthog_flags": Route(
+        "Feature flags, of which there are none",
+        ("/flags", "/decide"),
+        ("GET", "POST"),
+        body="PostHog's flags request.",
+    ),
+    "segment_settings": Route(
+        "Settings that Segment's browser library loads", ("/v1/projects/{key}/settings",), ("GET",)
+    ),
+    "rudder_config": Route("Settings that RudderStack's browser library loads", ("/sourceConfig",), ("GET",)),
     "snowplow": Route(
         "Snowplow's trackers, tracker protocol 2",
         ("/com.snowplowanalytics.snowplow/tp2", "/{domain}.{vendor}/{version}"),

@@ -35,12 +35,22 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     max_body_bytes: int
     max_events: int
+    scheme: str = "http"
     parameters: Mapping[str, str] = _NO_PARAMETERS
     body: bytes = b""
 
     def header(self, name: bytes) -> bytes:
         """A header's value, empty if it is not there."""
         return self.headers.get(name, b"")
+
+    def address(self) -> tuple[str, str]:
+        """Scheme and host by which the client reached us, also through a proxy that ends TLS.
+
+        A page of https can reach nothing but https, so its origin tells where a proxy does not.
+        """
+        said = self.header(b"x-forwarded-proto").partition(b",")[0].strip().lower()
+        is_secure = said == b"https" or self.scheme == "https" or (not said and self.header(b"origin")[:6] == b"https:")
+        return "https" if is_secure else "http", self.header(b"host").decode("latin-1")
 
     def arguments(self) -> dict[str, str]:
         """The query's arguments, decoded; of one given twice the first."""

@@ -11,8 +11,10 @@ from ingest.adapters.ga4 import GA4, GA4_DEBUG
 from ingest.adapters.native import NATIVE
 from ingest.adapters.pixel import PIXEL
 from ingest.adapters.posthog import POSTHOG, POSTHOG_V1
+from ingest.adapters.posthog_pages import POSTHOG_PAGES
 from ingest.adapters.sdk_files import SDK_FILES
 from ingest.adapters.segment import SEGMENT
+from ingest.adapters.segment_pages import SEGMENT_PAGES
 from ingest.adapters.sentry import SENTRY, SENTRY_STORE
 from ingest.adapters.snowplow import SNOWPLOW, SNOWPLOW_PIXEL
 from ingest.adapters.web_vitals import WEB_VITALS
@@ -23,6 +25,8 @@ SERVED: Final[tuple[Served, ...]] = (
     SEGMENT,
     POSTHOG,
     POSTHOG_V1,
+    *SEGMENT_PAGES,
+    *POSTHOG_PAGES,
     SNOWPLOW,
     SNOWPLOW_PIXEL,
     SENTRY,
