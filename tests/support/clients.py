@@ -75,6 +75,7 @@ class Client:
 
     name: str
     program: str
+    arguments: tuple[str, ...] = ()
     story: Callable[[str, int], list[Sent]] = shop_story
     row: Callable[[Sent], Row] = shop_row
     loses: dict[str, str] = field(default_factory=dict)
@@ -83,8 +84,11 @@ class Client:
 CATALOGUE: Final[tuple[Client, ...]] = (
     Client("segment-analytics-python", "segment_python.py"),
     Client("rudder-sdk-python", "rudder_python.py"),
+    Client("posthog", "posthog_python.py", arguments=("v0",)),
+    Client("posthog (capture v1)", "posthog_python.py", arguments=("v1",)),
     Client("@segment/analytics-node", "segment_node.mjs"),
     Client("@rudderstack/rudder-sdk-node", "rudder_node.mjs"),
+    Client("posthog-node", "posthog_node.mjs"),
 )
 
 
@@ -119,10 +123,10 @@ def start(
     """Start a client's program; it sends `events` to `address`."""
     program = CLIENTS / client.program
     if program.suffix == ".mjs":
-        command, folder = ["node", str(_beside_packages(program))], installed_packages()
+        command, folder = ["node", str(_beside_packages(program)), *client.arguments], installed_packages()
         _beside_packages(CLIENTS / "order.mjs")
     else:
-        command, folder = [sys.executable, str(program)], CLIENTS
+        command, folder = [sys.executable, str(program), *client.arguments], CLIENTS
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
