@@ -43,6 +43,14 @@ class Calibration:
     search_rate: float = 0.05
     survivor_trouble_rate: float = 0.03  # of those who pass a checkout step, having met the same trouble
     leaver_trouble_rate: float = 0.22  # Baymard: site had errors or crashed
+    page_friction_rate: float = 0.012  # per page. Prior, like the rest of this block
+    empty_search_rate: float = 0.08
+    login_trouble_rate: float = 0.08
+    form_retry_rate: float = 0.05
+    leaver_obstacle_rate: float = 0.15  # an account, a refused coupon, help sought: each on its step
+    surprise_rate: float = 0.3  # of those who see the payment page and leave; Baymard: 39 % name extra costs
+    surprise_factor: float = 1.25
+    hard_refusal_share: float = 0.25
     leaver_declined_rate: float = 0.45  # Baymard: 5 % of all who abandon; only those 11 % at the payment step can
 
     bot_share: float = 0.1  # of visitors; 12 % of the requests in a real site's log

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Final
 
+from snag.simulator import trouble
 from snag.simulator.calibration import Calibration
 from snag.simulator.shopper import Shopper
+from snag.simulator.walk import Moment, Walk
 
 CHECKOUT_STEPS: Final = (
     ("checkout_started", "/checkout"),
@@ -21,25 +22,11 @@ CHECKOUT_STEPS: Final = (
 _ELEMENTS: Final = ("#add-to-cart", "nav > a.category", "button.filter", "img.zoom", "a.size-guide", "button.sort")
 _CATEGORIES: Final = ("shoes", "jackets", "bags", "sale")
 _PRODUCTS: Final = 500
-_PAGE_HEIGHT_PX: Final = 2400
-
-
-class Moment(NamedTuple):
-    """One thing a visitor did, `at_ms` after arriving."""
-
-    at_ms: int
-    type: str
-    path: str
-    element: str = ""
-    x: int = 0
-    y: int = 0
-    props: Mapping[str, Any] | None = None
-    message: str = ""
 
 
 def visit(rng: Random, shopper: Shopper, shop: Calibration) -> list[Moment]:
     """The moments of one visit, in the order of time. A bot only reads pages."""
-    walk = _Walk(rng, shopper.width_px, shop)
+    walk = Walk(rng, shopper.width_px, shop)
     if shopper.is_bot:
         _crawl(walk)
         return walk.moments
@@ -48,56 +35,9 @@ def visit(rng: Random, shopper: Shopper, shop: Calibration) -> list[Moment]:
     if rng.random() < shop.catalog_rate:
         _browse(walk)
         if rng.random() < (shop.cart_rate_new if shopper.is_new else shop.cart_rate_returning):
-            _buy(walk)
+            _buy(walk, is_new=shopper.is_new)
     walk.emit("page_leave")
     return walk.moments
-
-
-class _Walk:
-    """A visitor on the way: the clock, the page, and what happened so far."""
-
-    def __init__(self, rng: Random, width_px: int, shop: Calibration) -> None:
-        self.rng = rng
-        self.shop = shop
-        self.moments: list[Moment] = []
-        self.path = "/"
-        self._width_px = width_px
-        self._at_ms = 0
-
-    def emit(self, type_: str, props: Mapping[str, Any] | None = None, message: str = "") -> None:
-        self.moments.append(Moment(self._at_ms, type_, self.path, props=props, message=message))
-
-    def view(self, path: str) -> None:
-        self.path = path
-        self.emit("page_view")
-
-    def wait_ms(self, ms: int) -> None:
-        self._at_ms += ms
-
-    def wait(self, median_s: float, sigma: float) -> None:
-        self._at_ms += 1 + int(1000 * self.rng.lognormvariate(log(median_s), sigma))
-
-    def dwell(self) -> None:
-        self.wait(self.shop.dwell_s, self.shop.dwell_sigma)
-
-    def click(self, element: str, times: int = 1) -> None:
-        """`times` clicks on one spot, as fast as an annoyed hand goes."""
-        x, y = int(self.rng.random() * self._width_px), int(self.rng.random() * _PAGE_HEIGHT_PX)
-        for _ in range(times):
-            self.moments.append(Moment(self._at_ms, "click", self.path, element, x, y))
-            if times > 1:
-                self._at_ms += 120 + int(self.rng.random() * 230)
-                x += int(self.rng.random() * 4)
-
-    def trouble(self) -> None:
-        """An error of the site or of the form, as the visitor meets it."""
-        roll = self.rng.random()
-        if roll < 0.4:
-            self.emit("js_error", {"error_type": "TypeError"}, "Cannot read properties of undefined")
-        elif roll < 0.7:
-            self.emit("http_error", {"status": 500 if roll < 0.5 else 404, "request_path": f"/api{self.path}"})
-        else:
-            self.emit("form_error", {"field": "postcode"}, "Please check this field")
 
 
 def _catalog_page(rng: Random, shop: Calibration) -> str:
@@ -106,7 +46,7 @@ def _catalog_page(rng: Random, shop: Calibration) -> str:
     return f"/c/{_CATEGORIES[int(rng.random() * len(_CATEGORIES))]}"
 
 
-def _browse(walk: _Walk) -> None:
+def _browse(walk: Walk) -> None:
     rng, shop = walk.rng, walk.shop
     pages = min(shop.pages_max, max(1, round(rng.lognormvariate(log(shop.pages_median), shop.pages_sigma))))
     for _ in range(pages):
@@ -119,15 +59,19 @@ def _browse(walk: _Walk) -> None:
             walk.view(before)
         if rng.random() < shop.search_rate:
             walk.wait_ms(2000)
-            walk.emit("search", {"query": _CATEGORIES[int(rng.random() * len(_CATEGORIES))]})
+            found = 0 if rng.random() < shop.empty_search_rate else 12
+            walk.emit("search", {"query": _CATEGORIES[int(rng.random() * len(_CATEGORIES))], "results": found})
         if rng.random() < shop.page_error_rate:
             walk.wait_ms(300)
-            walk.trouble()
+            trouble.page_trouble(walk)
+        if rng.random() < shop.page_friction_rate:
+            walk.wait_ms(2000)
+            trouble.page_friction(walk, before)
         _click_about(walk)
         walk.dwell()
 
 
-def _click_about(walk: _Walk) -> None:
+def _click_about(walk: Walk) -> None:
     rng, shop = walk.rng, walk.shop
     element = _ELEMENTS[int(rng.random() * len(_ELEMENTS))]
     roll = rng.random()
@@ -144,10 +88,11 @@ def _click_about(walk: _Walk) -> None:
         walk.click(element)
 
 
-def _buy(walk: _Walk) -> None:
+def _buy(walk: Walk, *, is_new: bool) -> None:
     """Into the cart and through the checkout, as far as this visitor gets."""
     rng, shop = walk.rng, walk.shop
     value = round(rng.lognormvariate(log(shop.basket_value), shop.basket_sigma), 2)
+    total = round(value + shop.shipping_cost, 2)
     walk.view(f"/p/{int(rng.random() * _PRODUCTS)}")
     walk.dwell()
     walk.click("#add-to-cart")
@@ -155,27 +100,49 @@ def _buy(walk: _Walk) -> None:
     walk.emit("product_added", {"value": value, "currency": "EUR"})
     walk.wait_ms(4000)
     walk.view("/cart")
-    walk.emit("cart_viewed", {"value": value, "currency": "EUR"})
-    for (step, path), rate, step_s in zip(CHECKOUT_STEPS, shop.step_rates, shop.step_s, strict=True):
+    money: dict[str, object] = {"value": value, "total": total, "shipping": shop.shipping_cost, "currency": "EUR"}
+    walk.emit("cart_viewed", money)
+    outcomes = [rng.random() < rate for rate in shop.step_rates]
+    buys = all(outcomes)
+    for (step, path), goes_on, step_s in zip(CHECKOUT_STEPS, outcomes, shop.step_s, strict=True):
         walk.wait(step_s, shop.step_sigma)
-        goes_on = rng.random() < rate
         if rng.random() < (shop.survivor_trouble_rate if goes_on else shop.leaver_trouble_rate):
-            walk.trouble()
+            trouble.page_trouble(walk)
             walk.wait_ms(5000)
-        if step == "order_completed" and not goes_on and rng.random() < shop.leaver_declined_rate:
-            walk.emit("payment_failed", {"error_type": "card_declined"}, "The card was declined")
+        _obstacles(walk, step, money, goes_on=goes_on, is_new=is_new)
         if not goes_on:
             return
         if step == "shipping":
-            value = round(value + shop.shipping_cost, 2)
+            money = money | {"value": total}
+        if step == "payment" and rng.random() < (shop.survivor_trouble_rate if buys else shop.surprise_rate):
+            money = money | {"total": round(total * shop.surprise_factor, 2)}
         walk.click("button.continue")
         walk.wait_ms(200)
         walk.view(path)
         walk.wait_ms(20)
-        walk.emit(step, {"value": value, "currency": "EUR"})
+        walk.emit(step, money)
+        if step == "checkout_started" and not is_new:
+            trouble.login(walk)
 
 
-def _crawl(walk: _Walk) -> None:
+def _obstacles(walk: Walk, step: str, money: dict[str, object], *, goes_on: bool, is_new: bool) -> None:
+    """What stands in the way before `step`; those who leave met it more often."""
+    rng, shop = walk.rng, walk.shop
+    rate = shop.survivor_trouble_rate if goes_on else shop.leaver_obstacle_rate
+    if step == "shipping":
+        trouble.address_form(walk, sent=goes_on)
+        if is_new and rng.random() < rate:
+            trouble.registration(walk)
+    elif step == "payment" and rng.random() < rate:
+        trouble.refused_coupon(walk, money)
+    elif step == "order_completed":
+        if rng.random() < rate:
+            trouble.help_sought(walk)
+        if not goes_on and rng.random() < shop.leaver_declined_rate:
+            trouble.payment_refused(walk)
+
+
+def _crawl(walk: Walk) -> None:
     for _ in range(5 + int(walk.rng.random() * 55)):
         walk.view(_catalog_page(walk.rng, walk.shop))
         walk.wait_ms(1000 + int(walk.rng.random() * 2000))

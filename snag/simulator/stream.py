@@ -17,8 +17,9 @@ import orjson
 from schemas.event import KIND_OF_TYPE, from_ms
 from snag.pacing import Delivery
 from snag.simulator.calibration import SHOP, Calibration
-from snag.simulator.journey import Moment, visit
+from snag.simulator.journey import visit
 from snag.simulator.shopper import Shopper, draw_shopper
+from snag.simulator.walk import Moment
 
 SHOP_URL: Final = "https://shop.example"
 

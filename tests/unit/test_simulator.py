@@ -11,13 +11,17 @@ from statistics import median
 import msgspec
 import pytest
 
-from schemas.event import KIND_OF_TYPE
+from processors.domain.fact import Fact, decode_lines, to_fact
+from processors.domain.friction import find_signals
+from processors.domain.rules import Rules
+from schemas.event import KIND_OF_TYPE, from_ms
 from schemas.openapi import IncomingEvent
 from schemas.rules import FRICTION_RULES
 from snag.simulator.calibration import EVENTS_PER_VISITOR, SHOP
-from snag.simulator.journey import Moment, visit
+from snag.simulator.journey import visit
 from snag.simulator.shopper import draw_shopper
 from snag.simulator.stream import Plan, deliveries
+from snag.simulator.walk import Moment
 
 START_MS = 1_795_000_000_000
 VISITS = 6000
@@ -125,3 +129,22 @@ def test_the_mean_number_of_events_is_the_one_that_rates_are_computed_with() -> 
     visitors = 3000
     lines = sum(1 for _ in deliveries(Plan(seed=4, start_ms=START_MS, visitors=visitors, visitors_per_s=5.0)))
     assert lines / visitors == pytest.approx(EVENTS_PER_VISITOR, rel=0.05)
+
+
+def test_every_friction_signal_appears_in_the_traffic_and_none_in_all_of_it() -> None:
+    sessions: dict[str, dict[str, Fact]] = defaultdict(dict)
+    reader = Rules(funnels=()).reader
+    for at_ms, line in deliveries(Plan(seed=5, start_ms=START_MS, visitors=1500, visitors_per_s=5.0)):
+        event = msgspec.json.decode(line)
+        if event["is_bot"]:
+            continue
+        event |= {"site": "shop", "received_at": from_ms(at_ms).isoformat(), "page": event["path"]}
+        (read,), bad = decode_lines(msgspec.json.encode(event))
+        assert bad == 0
+        sessions[read.session_id].setdefault(read.event_id, to_fact(read, reader))
+    found = [
+        find_signals(sorted(facts.values(), key=lambda fact: fact.order), FRICTION_RULES) for facts in sessions.values()
+    ]
+    shares = Counter(name for signals in found for name in {signal.signal for signal in signals})
+    assert shares.keys() == FRICTION_RULES.keys()
+    assert max(shares.values()) < len(sessions) / 2, shares.most_common(1)
