@@ -16,10 +16,10 @@ test: $(STAMP) ## run every test, on its own Kafka, ClickHouse and browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fast: $(STAMP) ## run the tests that need no server
-	$(BIN)/python -m pytest tests/unit tests/property
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property
 
 lint: $(STAMP) ## check style
 	$(BIN)/ruff check .
@@ -32,6 +32,7 @@ bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	@sh deploy/local/prerequisites.sh java maven
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.path
+	$(BIN)/python -m bench.writer
 
 contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI and docs/signals.md from the code
 	$(BIN)/python -m schemas.jsonschema

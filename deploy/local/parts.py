@@ -14,7 +14,7 @@ from typing import Final
 
 from deploy.local.kafka.broker import Broker
 from deploy.local.kafka.probe import brokers_online
-from deploy.local.ports import LOOPBACK, choose_port
+from deploy.local.ports import LOOPBACK, PortClaims, choose_port
 from schemas.settings import Settings
 
 _KAFKA_PORT: Final = 9092
@@ -68,16 +68,14 @@ class Layout:
         }
 
 
-def lay_out(settings: Settings, data_dir: Path, live_workers: int) -> Layout:
-    """Choose the ports: the wanted ones where they are free, else others."""
-    taken: set[int] = set()
+def lay_out(settings: Settings, data_dir: Path, live_workers: int, claims: PortClaims) -> Layout:
+    """Choose the ports, and claim them: the wanted ones where they are free, else others."""
     moved: list[str] = []
 
     def take(name: str, wanted: int) -> int:
-        port = choose_port(wanted, avoid=taken)
+        port = choose_port(wanted, claims)
         if wanted and port != wanted:
             moved.append(f"port {wanted} is taken, {name} moves to {port}")
-        taken.add(port)
         return port
 
     kafka = take("kafka", _KAFKA_PORT)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import socket
-from collections.abc import Collection
+import tempfile
+from pathlib import Path
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -26,18 +29,48 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
-def free_port(host: str = LOOPBACK, *, avoid: Collection[int] = ()) -> int:
-    """A port that is free now, chosen by the system, and none of `avoid`."""
+class PortClaims:
+    """Ports that this process is going to give to its children, told to other supervisors of the same user.
+
+    Between choosing a port and listening on it lie seconds; two stacks that start together would choose the same, and
+    the one would take the other's Kafka for its own. A claim is a locked file: the kernel drops it with the process.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or Path(tempfile.gettempdir()) / f"snag-ports-{os.getuid()}"
+        self._files: dict[int, int] = {}
+
+    def take(self, port: int) -> bool:
+        """Claim `port`; False when another process, or this one, has it."""
+        if port in self._files:
+            return False
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            file = os.open(self._directory / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return True  # no place for claims: a stack alone needs none
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        self._files[port] = file
+        return True
+
+    def release(self) -> None:
+        """Give all claims back."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+
+
+def choose_port(wanted: int, claims: PortClaims, host: str = LOOPBACK) -> int:
+    """`wanted` if it is free and unclaimed, else one that the system chooses; 0 means any. It is claimed then."""
+    if wanted and is_free(wanted, host) and claims.take(wanted):
+        return wanted
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((host, 0))
             port: int = probe.getsockname()[1]
-        if port not in avoid:
+        if claims.take(port):
             return port
-
-
-def choose_port(wanted: int, host: str = LOOPBACK, *, avoid: Collection[int] = ()) -> int:
-    """`wanted` if it is free and not in `avoid`, else a free one; 0 means any."""
-    if wanted and wanted not in avoid and is_free(wanted, host):
-        return wanted
-    return free_port(host, avoid=avoid)

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 from deploy.local.kafka import jars
 from deploy.local.keeper import Keeper, trim
 from deploy.local.parts import Layout, Part, child_env, collector_part, lay_out, storage_parts, worker_parts
+from deploy.local.ports import PortClaims
 from deploy.local.probe import ProbeError, send_probe
 from deploy.local.state import StackState, created_at, is_process, load_state, write_state
 from schemas.settings import Settings
@@ -55,6 +56,7 @@ class Supervisor:
         self._data_dir, self._live_workers = data_dir, live_workers
         self._keepers: dict[str, Keeper] = {}
         self._layout: Layout
+        self._claims = PortClaims()
         self._probed = False
         self._stop = asyncio.Event()
 
@@ -66,7 +68,7 @@ class Supervisor:
         begun = time.monotonic()
         with lock(self._data_dir):
             end_leftovers(self._data_dir)
-            self._layout = lay_out(self._settings, self._data_dir, self._live_workers)
+            self._layout = lay_out(self._settings, self._data_dir, self._live_workers, self._claims)
             for text in (*self._layout.moved, *low_disk(self._data_dir)):
                 self._report.note(text)
             try:
@@ -75,7 +77,9 @@ class Supervisor:
                     self._report.ready(self._state(), time.monotonic() - begun)
                     await self._watch()
             finally:
+                self._report.note("stopping")
                 await self._stop_all()
+                self._claims.release()
 
     async def _start(self) -> None:
         if not jars.present():

@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+from tests.support.ports import free_port
 
 DEADLINE_S = 60.0  # generous: a loaded machine is slow, a broken server never gets there
 
@@ -25,13 +26,6 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
         if value:
             return value
     raise AssertionError(f"not within {DEADLINE_S:.0f} s: {what}")
-
-
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.contract.clickhouse_support import ClickHouse, free_port, spawn, start_clickhouse, wait_for
+from tests.contract.clickhouse_support import ClickHouse, spawn, start_clickhouse, wait_for
+from tests.support.ports import free_port
 
 MARK = "cityHash64(number)"
 ENDLESS = f"SELECT sum({MARK}) FROM numbers(1000000000000)"

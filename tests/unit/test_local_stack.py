@@ -13,9 +13,11 @@ import pytest
 from deploy.local import keeper
 from deploy.local.keeper import backoff_s, rotate, trim
 from deploy.local.parts import lay_out
+from deploy.local.ports import PortClaims, choose_port
 from deploy.local.state import PartStatus, StackState, created_at, is_process, load_state, read_state, write_state
 from deploy.local.supervisor import StackError, end_leftovers, lock, low_disk
 from schemas.settings import load_settings
+from tests.support.ports import free_port
 
 
 def state(data_dir: Path, *parts: PartStatus, pid: int = 0, created: float = 0.0) -> StackState:
@@ -89,7 +91,9 @@ def test_a_taken_port_moves_and_is_told(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        layout = lay_out(load_settings(ingest={"port": port}), tmp_path, live_workers=3)
+        layout = lay_out(
+            load_settings(ingest={"port": port}), tmp_path, live_workers=3, claims=PortClaims(tmp_path / "ports")
+        )
     assert layout.collector_port != port
     assert any(f"port {port} is taken, collector moves to {layout.collector_port}" in text for text in layout.moved)
     ports = [layout.broker.port, layout.broker.controller_port, layout.clickhouse_port, layout.collector_port]
@@ -121,3 +125,19 @@ def test_a_nearly_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "--data-dir" in said
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5 << 30))
     assert low_disk(tmp_path) == []
+
+
+def test_two_stacks_that_start_together_choose_different_ports(tmp_path: Path) -> None:
+    one, other = PortClaims(tmp_path), PortClaims(tmp_path)
+    wanted = free_port()
+    assert choose_port(wanted, one) == wanted
+    chosen = {choose_port(wanted, other), *(choose_port(0, claims) for claims in (one, other) for _ in range(20))}
+    assert len(chosen) == 41
+    assert wanted not in chosen
+    one.release()
+    assert other.take(wanted)
+
+
+def test_without_a_place_for_claims_a_stack_starts_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert PortClaims(tmp_path / "file" / "ports").take(1)
