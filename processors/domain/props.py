@@ -55,11 +55,11 @@ class _Wanted:
 
 def number_of(value: Value | None) -> float | None:
     """The finite number that `value` is or spells; None when there is none. True and false are no numbers."""
-    if isinstance(value, bool) or not isinstance(value, float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -70,9 +70,9 @@ def text_of(value: Value | None) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    return value
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value == value // 1 else repr(value)
 
 
 def _value(value: Any) -> Value | msgspec.UnsetType:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 from tests.oracle.events import Happening
-from tests.oracle.friction import STEPS, Friction, Limits, Session, checkouts, of_type
+from tests.oracle.friction import STEPS, Friction, Limits, Session, checkouts, of_type, tag
 
 _ANOTHER_CARD = {
     "card_not_supported",
@@ -32,7 +33,8 @@ _ANOTHER_CARD = {
     "transaction_not_allowed",
 }
 _REGISTRATION = ("register", "registration", "signup", "sign-up", "createaccount", "create-account")
-_HELP = ("help", "faq", "faqs", "support", "contact", "contact-us", "chat", "livechat", "live-chat")
+_HELP = ["help", "faq", "faqs", "support", "chat", "livechat"]
+_HELP += [f"{a}{sign}{b}" for a, b in (("contact", "us"), ("customer", "service")) for sign in "-_ "]
 
 
 def slow_steps(session: Session, limits: Limits) -> Iterator[Friction]:
@@ -149,12 +151,19 @@ def help_sought(session: Session, limits: Limits) -> Iterator[Friction]:
 
 def _seeks_help(h: Happening) -> bool:
     if h.type == "page_view":
-        return _says_help(h.place)
-    if h.type == "click":
+        return _says_help(h.place) or _is_contact_page(h.place)
+    if h.type == "click" and tag(h) in ("a", "button", "summary", ""):
         href = h.prop_text("href")
         calls = href.lower().startswith(("tel:", "mailto:", "sms:"))
-        return calls or any(_says_help(text) for text in (h.text("element"), href, h.prop_text("text")))
+        said = any(_says_help(text) for text in (h.text("element"), href, h.prop_text("text")))
+        return calls or said or _is_contact_page(href)
     return h.type == "help_opened"
+
+
+def _is_contact_page(address: str) -> bool:
+    parts = urlsplit(address.lower())
+    of_a_site = bool(parts.netloc) == (parts.scheme in ("http", "https"))
+    return parts.path.rstrip("/") == "/contact" and of_a_site and not parts.query and not parts.fragment
 
 
 def _says_help(text: str) -> bool:

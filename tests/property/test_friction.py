@@ -74,7 +74,9 @@ ELEMENTS = (
     *("", "#buy", "input.zip", "form > input[type=submit]", "div.carousel button", "a.help-link", "textarea"),
     *("p + select", "div.snag-no-dead", "[contenteditable] > p"),
 )
-PLACES = ("/a", "/b", "", "/", "/checkout/register", "/faq", "/signup-now", "/helpdesk")
+PLACES = (
+    *("/a", "/b", "", "/", "/checkout/register", "/faq", "/signup-now", "/helpdesk", "/contact", "/checkout/contact"),
+)
 OTHERS = ("page_view", "page_leave", "login", "checkout_started", "order_completed", "product_added", "js_error")
 
 

@@ -1,4 +1,4 @@
-"""Friction rules at their exact thresholds, and the score."""
+"""The friction rules together: their table, their settings, what they share, and the score."""
 
 from __future__ import annotations
 
@@ -8,120 +8,19 @@ from typing import Any
 
 import pytest
 
-from processors.domain.fact import Fact
 from processors.domain.friction import FINDERS, count_signals, find_signals
 from processors.domain.friction.score import points, score
-from processors.domain.friction.signal import Signal
 from schemas.event_types import EVENT_TYPES
 from schemas.rules import FRICTION_RULES, RuleError, rules_with
 from tests import oracle
 from tests.oracle.streams import Event
 from tests.property.test_domain_harness import Log, Reader, end_of, records_of, rows_of
+from tests.unit.friction.facts import clicks, error, find, view
 from tests.unit.test_domain_fact import make_fact
-
-
-def find(signal: str, *facts: Fact) -> list[Signal]:
-    return [s for s in find_signals(facts, FRICTION_RULES) if s.signal == signal]
-
-
-def clicks(*at: int, **fields: Any) -> list[Fact]:
-    return [make_fact(ms, "click", **{"x": 10.0, "y": 10.0, **fields}) for ms in at]
-
-
-def view(at: int, page: str) -> Fact:
-    return make_fact(at, page=page)
-
-
-def error(at: int, **fields: Any) -> Fact:
-    return make_fact(at, "js_error", error_class="js", fingerprint="f", message="boom", **fields)
 
 
 def test_every_rule_in_the_table_has_its_function() -> None:
     assert FINDERS.keys() == FRICTION_RULES.keys()
-
-
-def test_three_clicks_rage_and_two_do_not() -> None:
-    assert find("rage_click", *clicks(0, 100)) == []
-    (rage,) = find("rage_click", *clicks(0, 100, 200))
-    assert (rage.first.ts, rage.at.ts, rage.evidence) == (0, 200, {"clicks": 3, "span_ms": 200})
-
-
-def test_a_chain_fires_once_at_its_third_click() -> None:
-    (rage,) = find("rage_click", *clicks(*range(0, 700, 100)))
-    assert (rage.at.ts, rage.evidence["clicks"], rage.evidence["span_ms"]) == (200, 7, 600)
-
-
-def test_a_gap_below_1000_ms_continues_and_one_of_1000_ends_the_chain() -> None:
-    assert len(find("rage_click", *clicks(0, 999, 1998))) == 1
-    assert find("rage_click", *clicks(0, 999, 1999)) == []
-
-
-def test_two_chains_fire_twice() -> None:
-    assert len(find("rage_click", *clicks(0, 100, 200, 1200, 1300, 1400))) == 2
-
-
-@pytest.mark.parametrize(("dx", "dy", "rages"), [(29, 0, 1), (15, 14, 1), (15, 15, 0), (30, 0, 0), (-29, 0, 1)])
-def test_clicks_lie_within_30_px_of_the_one_before_by_manhattan(dx: float, dy: float, rages: int) -> None:
-    chain = [make_fact(n * 100, "click", x=100 + n * dx, y=100 + n * dy) for n in range(3)]
-    assert len(find("rage_click", *chain)) == rages
-
-
-def test_without_coordinates_the_element_is_the_spot() -> None:
-    assert len(find("rage_click", *clicks(0, 100, 200, x=None, y=None, element="#buy"))) == 1
-    assert find("rage_click", *clicks(0, 100, 200, x=None, y=None)) == []
-    mixed = [*clicks(0, 100, x=None, element="#buy"), *clicks(200, x=None, element="#pay")]
-    assert find("rage_click", *mixed) == []
-
-
-def test_clicks_on_two_pages_are_no_chain() -> None:
-    assert find("rage_click", *clicks(0, 100, path="/a"), *clicks(200, path="/b")) == []
-
-
-def test_other_facts_between_clicks_do_not_break_a_chain() -> None:
-    assert len(find("rage_click", *clicks(0, 100), make_fact(150, "scroll"), *clicks(200))) == 1
-
-
-def test_an_error_within_a_second_makes_an_error_click() -> None:
-    (found,) = find("error_click", *clicks(0), error(1000))
-    assert (found.first.ts, found.at.ts) == (0, 0)
-    expected = {"delay_ms": 1000, "error_class": "js", "fingerprint": "f", "message": "boom"}
-    assert found.evidence == expected
-    assert find("error_click", *clicks(0), error(1001)) == []
-
-
-def test_an_error_belongs_to_the_last_click_before_it() -> None:
-    (found,) = find("error_click", *clicks(0, 400), error(500))
-    assert found.first.ts == 400
-
-
-def test_a_click_is_an_error_click_once() -> None:
-    assert len(find("error_click", *clicks(0), error(100), error(200))) == 1
-
-
-def test_an_error_before_the_click_or_on_another_page_is_none() -> None:
-    assert find("error_click", error(0), *clicks(10)) == []
-    assert find("error_click", *clicks(0, path="/a"), error(10, path="/b")) == []
-
-
-def test_back_within_five_seconds_is_a_quick_back() -> None:
-    (found,) = find("quick_back", view(0, "/a"), view(100, "/b"), view(5099, "/a"))
-    assert (found.first.page, found.at.ts) == ("/b", 5099)
-    assert found.evidence == {"dwell_ms": 4999, "left": "/b", "back_to": "/a"}
-    assert find("quick_back", view(0, "/a"), view(100, "/b"), view(5100, "/a")) == []
-
-
-def test_on_to_a_third_page_is_no_quick_back() -> None:
-    assert find("quick_back", view(0, "/a"), view(100, "/b"), view(200, "/c")) == []
-
-
-def test_a_reload_is_no_other_page() -> None:
-    assert find("quick_back", view(0, "/a"), view(100, "/a"), view(200, "/a")) == []
-    (found,) = find("quick_back", view(0, "/a"), view(100, "/b"), view(4000, "/b"), view(5000, "/a"))
-    assert found.evidence["dwell_ms"] == 4900
-
-
-def test_to_and_fro_is_a_quick_back_each_time() -> None:
-    assert len(find("quick_back", view(0, "/a"), view(100, "/b"), view(200, "/a"), view(300, "/b"))) == 2
 
 
 def test_signals_come_by_time() -> None:

@@ -8,11 +8,15 @@ from typing import Final
 
 from processors.domain.fact import Fact
 from processors.domain.friction.checkout import checkouts
+from processors.domain.friction.element import tag_of
 from processors.domain.friction.signal import Signal
 
+# Not the bare word "contact": a checkout's contact step and its fields are called that.
 _HELP: Final = re.compile(
-    r"(?<![a-z])(?:help|faqs?|support|contact|contact-us|chat|live-?chat)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(?:help|faqs?|support|contact[-_ ]us|(?:live)?chat|customer[-_ ]service)(?![a-z])", re.IGNORECASE
 )
+_CONTACT_PAGE: Final = re.compile(r"(?:https?://[^/]+)?/contact/?", re.IGNORECASE)
+_CONTROLS: Final = frozenset({"a", "button", "summary", ""})  # a click on a hint under a field is none
 _CALLS: Final = ("tel:", "mailto:", "sms:")
 
 
@@ -37,10 +41,13 @@ def _seeks_help(fact: Fact) -> bool:
     if fact.type == "help_opened":
         return True
     if fact.type == "page_view":
-        return _HELP.search(fact.place) is not None
-    if fact.type != "click":
+        return _is_help_page(fact.place)
+    if fact.type != "click" or tag_of(fact) not in _CONTROLS:
         return False
     href = fact.text("href")
-    return href.lower().startswith(_CALLS) or any(
-        _HELP.search(text) is not None for text in (fact.element, href, fact.text("text"))
-    )
+    named = _HELP.search(fact.element) or _HELP.search(fact.text("text"))
+    return named is not None or href.lower().startswith(_CALLS) or _is_help_page(href)
+
+
+def _is_help_page(address: str) -> bool:
+    return _HELP.search(address) is not None or _CONTACT_PAGE.fullmatch(address) is not None
