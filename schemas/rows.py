@@ -12,7 +12,8 @@ from typing import Literal
 import msgspec
 
 SessionState = Literal["open", "closed"]
-AttemptState = Literal["open", "stalled", "abandoned", "recovered", "converted"]
+AttemptState = Literal["open", "stalled", "abandoned", "recovered", "converted", "excluded"]
+CheckoutOutcome = Literal["", "open", "abandoned", "recovered", "converted"]
 AlertStatus = Literal["firing", "resolved"]
 
 
@@ -36,7 +37,15 @@ class SessionRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     value: float = 0.0
     entry_page: str = ""
     exit_page: str = ""
+    scroll_depth: float = 0.0
+    time_on_page_s: float = 0.0
     referrer: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_term: str = ""
+    utm_content: str = ""
+    click_id: str = ""
     device: str = ""
     browser: str = ""
     os: str = ""
@@ -52,10 +61,20 @@ class SessionRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     score_version: int = 0
     friction: dict[str, int] = {}
     errors_by_class: dict[str, int] = {}
+    checkout: CheckoutOutcome = ""
+    checkout_step: str = ""
+    checkout_value: float = 0.0
+    checkout_currency: str = ""
 
 
 class FunnelAttemptRow(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One attempt of one visitor at a funnel. `step_times` runs parallel to `steps`, null where not reached."""
+    """One attempt of one visitor at a funnel.
+
+    `step_times`, `step_friction` and `step_errors` run parallel to `steps`: null where a step was not reached; the last
+    two are empty when no step saw anything. `step_reached` is the number of the step where the attempt stands;
+    `friction`, `errors`, `error_counts` and `error_messages` (by fingerprint) are of that step. `stalled_after_s` is
+    told while it is stalled, and only then: what was learnt must not mark a final row.
+    """
 
     site: str
     funnel: str
@@ -72,9 +91,20 @@ class FunnelAttemptRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     step_reached: int = 0
     step_name: str = ""
     last_step_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    seconds_on_step: float = 0.0
+    stalled_after_s: float = 0.0
+    ripe: bool = False
+    excluded_by: str = ""
     value: float = 0.0
+    currency: str = ""
+    breakdown: dict[str, str] = {}
     friction: dict[str, int] = {}
     errors: dict[str, int] = {}
+    error_counts: dict[str, int] = {}
+    error_messages: dict[str, str] = {}
+    step_friction: list[dict[str, int]] = []
+    step_errors: list[dict[str, int]] = []
     first_cause: str = ""
     first_cause_at: datetime | None = None
     device: str = ""
@@ -125,6 +155,31 @@ class ErrorRateRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     visitors: int = 0
     page_views: int = 0
     requests: int = 0
+
+
+class FunnelCohortRow(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Attempts that entered a funnel's step in one minute, of one source partition; views sum over partitions.
+
+    entered = passed + stalled + abandoned + open. `ripe`: old enough that they count in rates. `version` is the receipt
+    time (Unix ms) up to which the partition had seen everything.
+    """
+
+    site: str
+    funnel: str
+    funnel_version: int
+    minute: datetime
+    step: int
+    source_partition: int
+    version: int
+    name: str = ""
+    entered: int = 0
+    passed: int = 0
+    stalled: int = 0
+    abandoned: int = 0
+    open: int = 0
+    value: float = 0.0
+    value_lost: float = 0.0
+    ripe: bool = False
 
 
 class StepCount(msgspec.Struct, kw_only=True):

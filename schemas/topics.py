@@ -68,6 +68,13 @@ ERASURES: Final = Topic(
 SESSIONS: Final = Topic("sessions", "partition", NDJSON, 7 * _DAY_MS, description="Snapshots of session rows.")
 FUNNELS: Final = Topic("funnels", "partition", NDJSON, 7 * _DAY_MS, description="Snapshots of funnel attempts.")
 SIGNALS: Final = Topic("signals", "partition", NDJSON, 7 * _DAY_MS, description="Snapshots of friction signals.")
+FUNNEL_COHORTS: Final = Topic(
+    "funnel_cohorts",
+    "partition",
+    NDJSON,
+    7 * _DAY_MS,
+    description="Attempts by the minute in which they entered a step and what became of them: live, per partition.",
+)
 ERROR_RATES: Final = Topic(
     "error_rates", "partition", NDJSON, 7 * _DAY_MS, description="Per-minute error counts with their denominators."
 )
@@ -85,7 +92,7 @@ ALERTS: Final = Topic(
 )
 
 RAW: Final = (CLICKSTREAM, ERRORS, CHECKOUTS)
-DERIVED: Final = (SESSIONS, FUNNELS, SIGNALS, ERROR_RATES)
+DERIVED: Final = (SESSIONS, FUNNELS, FUNNEL_COHORTS, SIGNALS, ERROR_RATES)
 ALL: Final = (*RAW, TICKS, REJECTED, ERASURES, *DERIVED, METRICS, ALERTS)
 
 TOPIC_OF_KIND: Final = {"clickstream": CLICKSTREAM, "error": ERRORS, "checkout": CHECKOUTS}
@@ -97,6 +104,7 @@ TABLE_OF_TOPIC: Final[dict[str, str]] = {
     "erasures": "erasures",
     "sessions": "sessions",
     "funnels": "funnel_attempts",
+    "funnel_cohorts": "funnel_cohorts",
     "signals": "friction_signals",
     "error_rates": "error_rates",
     "alerts": "alerts",

@@ -8,12 +8,11 @@ from typing import Final
 import msgspec
 
 from processors.domain.fact import Fact
+from processors.domain.funnels.cohort import CellKey as StepCell
+from processors.domain.funnels.cohort import Steps, Tally
 from processors.domain.rates import MINUTE_MS, Cell, CellKey, Minute, MinuteKey, Present, cells_of, count
 from processors.domain.shelf import Shelf
 from processors.domain.visitor import Visitor
-
-Steps = dict[tuple[str, int], tuple[int, int]]
-"""(funnel, step index) -> (entered, passed)."""
 
 FLOOD_KEPT: Final = 2000
 """Ids of hot keys' events that a bucket remembers: a client's retry comes within seconds, a flood has no end."""
@@ -28,6 +27,7 @@ def _pack_visitor(visitor: Visitor) -> bytes:
 
 _unpack_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
 _unpack_minute: Final = msgspec.msgpack.Decoder(Minute).decode
+_unpack_steps: Final = msgspec.msgpack.Decoder(Steps).decode
 
 
 class _Blob(msgspec.Struct, array_like=True):
@@ -38,7 +38,8 @@ class _Blob(msgspec.Struct, array_like=True):
     due: dict[str, int]
     minutes: dict[MinuteKey, bytes]
     newest: dict[MinuteKey, int]
-    cohorts: dict[MinuteKey, Steps]
+    cohorts: dict[MinuteKey, bytes]
+    cohorts_since: int
     loose: dict[str, int]
     unsaid: list[tuple[MinuteKey, CellKey]]
     flood: dict[str, int] = {}
@@ -52,7 +53,7 @@ class Bucket:
 
     `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
     change by silence, 0 when they have changed already and are not yet said. `unsaid`: cells not yet said. `newest`: of
-    minutes that have rested, the newest receipt time then.
+    minutes that have rested, the newest receipt time then. `cohorts_since`: the first minute whose cohorts are held.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,8 @@ class Bucket:
         self.due: dict[str, int] = {}
         self.minutes: Shelf[MinuteKey, Minute] = Shelf(_pack, _unpack_minute)
         self.newest: dict[MinuteKey, int] = {}
-        self.cohorts: dict[MinuteKey, Steps] = {}
+        self.cohorts: Shelf[MinuteKey, Steps] = Shelf(_pack, _unpack_steps)
+        self.cohorts_since = 0
         self.loose: dict[str, int] = {}
         self.flood: dict[str, int] = {}
         self.unsaid: list[tuple[MinuteKey, CellKey]] = []
@@ -107,11 +109,15 @@ class Bucket:
                 cell.said = False
                 self.unsaid.append((minute_key, key))
 
-    def add_steps(self, key: MinuteKey, step: tuple[str, int], entered: int, passed: int) -> None:
-        """Add to (or, with negative numbers, take from) a step's count; what was let go stays gone."""
-        steps = self.cohorts.setdefault(key, {})
-        before = steps.get(step, (0, 0))
-        steps[step] = (max(0, before[0] + entered), max(0, before[1] + passed))
+    def add_steps(self, minute: MinuteKey, cell: StepCell, difference: Tally) -> bool:
+        """Add to the counts of a step; whether it is the first time."""
+        steps = self.cohorts.get(minute)
+        if steps is None:
+            steps = {}
+            self.cohorts.put(minute, steps)
+        before = steps.get(cell)
+        steps[cell] = difference if before is None else before.plus(difference)
+        return before is None
 
     def say(self) -> None:
         """All changed cells have been said."""
@@ -129,8 +135,10 @@ class Bucket:
 
     def forget(self, cohorts_before: int, loose_before: int) -> None:
         """Let go of cohorts of minutes before, and of nobody's event ids received before (Unix ms)."""
-        for key in [key for key in self.cohorts if key[1] < cohorts_before]:
-            del self.cohorts[key]
+        self.cohorts_since = max(self.cohorts_since, cohorts_before)
+        for key in list(self.cohorts.keys()):
+            if key[1] < cohorts_before:
+                self.cohorts.drop(key)
         for known in (self.loose, self.flood):
             for event_id in [i for i, received in known.items() if received < loose_before]:
                 del known[event_id]
@@ -145,7 +153,8 @@ class Bucket:
             due=self.due,
             minutes=self.minutes.dump(lambda _: False),
             newest=self.newest,
-            cohorts=self.cohorts,
+            cohorts=self.cohorts.dump(lambda _: False),
+            cohorts_since=self.cohorts_since,
             loose=self.loose,
             unsaid=self.unsaid,
             flood=self.flood,
@@ -159,7 +168,9 @@ class Bucket:
         bucket = cls()
         bucket.offsets, bucket.due = blob.offsets, blob.due
         bucket.newest = blob.newest
-        bucket.cohorts, bucket.loose, bucket.unsaid = blob.cohorts, blob.loose, blob.unsaid
+        bucket.loose, bucket.unsaid = blob.loose, blob.unsaid
+        bucket.cohorts.load(blob.cohorts)
+        bucket.cohorts_since = blob.cohorts_since
         bucket.flood = blob.flood
         bucket.visitors.load(blob.visitors)
         bucket.minutes.load(blob.minutes)

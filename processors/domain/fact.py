@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from processors.domain.campaign import Campaign, campaign_of
 from processors.domain.props import Properties, PropertyReader, number_of, text_of
 from schemas.event import Kind, to_ms
 
@@ -17,7 +18,10 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One event as the rules see it. Times are Unix ms; `props` are the properties that some rule reads."""
+    """One event as the rules see it. Times are Unix ms; `props` are the properties that some rule reads.
+
+    `campaign`: what the address says of it.
+    """
 
     event_id: str
     ts: int
@@ -42,6 +46,7 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user_id: str = ""
     is_bot: bool = False
     props: Properties | None = None
+    campaign: Campaign | None = None
 
     @property
     def place(self) -> str:
@@ -84,6 +89,7 @@ class Line(msgspec.Struct):
     session_id: str = ""
     visitor_id: str = ""
     user_id: str = ""
+    url: str = ""
     path: str = ""
     page: str = ""
     referrer: str = ""
@@ -153,4 +159,5 @@ def to_fact(line: Line, reader: PropertyReader) -> Fact:
         line.user_id,
         line.is_bot,
         reader.read(line.type, line.props),
+        campaign_of(line.url),
     )

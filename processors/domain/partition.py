@@ -10,28 +10,25 @@ from typing import Final
 
 import msgspec
 
-from processors.domain.bucket import Bucket, Steps, visitor_key
+from processors.domain.bucket import Bucket, visitor_key
+from processors.domain.cohorts import Cohorts
 from processors.domain.fact import Line, to_fact
-from processors.domain.rates import MINUTE_MS, MinuteKey, rate_row
+from processors.domain.funnels.patience import StepTimes
+from processors.domain.rates import MinuteKey, rate_row
 from processors.domain.rules import Rules
 from processors.domain.snapshot import Row, Snapshot, stretches_of, take_snapshot, tombstone
-from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, CohortKey, RowId, Visitor
+from processors.domain.visitor import ATTEMPT, COHORT, SESSION, SIGNAL, NewRow, RowId, Visitor
 from schemas import topics
-from schemas.event import from_ms
-from schemas.rows import MinuteMetrics, StepCount
+from schemas.rows import MinuteMetrics
 
 TOPIC_OF_TABLE: Final = {SESSION: topics.SESSIONS, ATTEMPT: topics.FUNNELS, SIGNAL: topics.SIGNALS}
 
-_COHORT_KEPT_MS: Final = 2 * 3_600_000  # alerts look at the last minutes; older counts change nothing they say
 _SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recomputed that much less often
 
 _BACKLOG_MS: Final = 10_000  # behind by more, rows are about to change again: saying them less often catches up sooner
 _BACKLOG_EMIT_MS: Final = 15_000
 
 _encode: Final = msgspec.json.Encoder().encode
-
-NewRow = tuple[int, str, RowId]
-"""(bucket, visitor key, row id) of a row said for the first time."""
 
 
 @dataclass
@@ -54,9 +51,20 @@ class Counts:
 class Partition:
     """The live state of one partition number of the co-partitioned topics."""
 
-    def __init__(self, number: int, buckets: list[Bucket], rules: Rules, doubt_until: Mapping[str, int]) -> None:
-        """`doubt_until`: by topic, the log's end at load; what lies before may have been said by an earlier owner."""
+    def __init__(
+        self,
+        number: int,
+        buckets: list[Bucket],
+        rules: Rules,
+        doubt_until: Mapping[str, int],
+        step_times: StepTimes | None = None,
+    ) -> None:
+        """`doubt_until`: by topic, the log's end at load; what lies before may have been said by an earlier owner.
+
+        `rules` may be replaced at any time: what is not final is then judged anew when it changes next.
+        """
         self.number, self.buckets, self.rules = number, buckets, rules
+        self.step_times = step_times or StepTimes()
         self.doubt_until = doubt_until
         self.frontier = 0
         self.received: dict[str, int] = {}
@@ -70,8 +78,7 @@ class Partition:
             for minute, received in bucket.newest.items():
                 self._newest[minute] = max(received, self._newest.get(minute, 0))
         self._said_at = 0
-        self._cohorts: set[MinuteKey] = set()
-        self._ripening = {key: self._ripe_at(key) for bucket in buckets for key in bucket.cohorts}
+        self._cohorts = Cohorts(number, buckets)
         self._due = [(at, i, key) for i, bucket in enumerate(buckets) for key, at in bucket.due.items()]
         heapq.heapify(self._due)
 
@@ -146,11 +153,11 @@ class Partition:
                 del self._dirty[index, key]
                 self._emit_visitor(index, key, visitor, now, emission)
         self._emit_cells(now, emission)
-        self._emit_metrics(emission)
+        self._emit_cohorts(now, emission)
         return emission
 
     def _emit_visitor(self, index: int, key: str, visitor: Visitor, now: int, emission: Emission) -> None:
-        snapshot = take_snapshot(visitor, self.frontier, self.rules)
+        snapshot = take_snapshot(visitor, self.frontier, self.rules, self.step_times)
         self.changed.add(index)
         visitor.last_emit = now
         for row_id, row in snapshot.rows.items():
@@ -170,7 +177,8 @@ class Partition:
                 )
             else:
                 del visitor.emitted[row_id]
-        self._count_steps(index, visitor, snapshot.counted)
+        self._cohorts.count(index, key, visitor, snapshot.counted)
+        self._learn(visitor, snapshot)
         if snapshot.cut is not None:
             self._evict(visitor, snapshot)
         bucket = self.buckets[index]
@@ -181,6 +189,12 @@ class Partition:
             bucket.due.pop(key, None)
         if not visitor.facts:
             bucket.visitors.drop(key)
+
+    def _learn(self, visitor: Visitor, snapshot: Snapshot) -> None:
+        visitor.patience = snapshot.patience
+        for time in snapshot.step_times:
+            self.step_times.learn((visitor.site, *time.step), time.seconds, time.received)
+            visitor.learnt = max(visitor.learnt, time.received)
 
     def _in_doubt(self) -> bool:
         """Whether records that an earlier owner may have spoken of are still to be applied."""
@@ -200,23 +214,7 @@ class Partition:
             del visitor.facts[fact.event_id]
         for row_id in [row_id for row_id in visitor.emitted if row_id.at < cut]:
             del visitor.emitted[row_id]
-        visitor.counted = take_snapshot(visitor, self.frontier, self.rules).counted
-
-    def _count_steps(self, index: int, visitor: Visitor, counted: dict[CohortKey, tuple[int, int]]) -> None:
-        oldest = self.frontier - _COHORT_KEPT_MS
-        bucket = self.buckets[index]
-        for cohort in counted.keys() | visitor.counted.keys():
-            before, after = visitor.counted.get(cohort, (0, 0)), counted.get(cohort, (0, 0))
-            if before == after or cohort[0] < oldest:
-                continue
-            minute = (visitor.site, cohort[0])
-            bucket.add_steps(minute, cohort[1:], after[0] - before[0], after[1] - before[1])
-            self._cohorts.add(minute)
-            self._ripening.setdefault(minute, self._ripe_at(minute))
-        visitor.counted = counted
-
-    def _ripe_at(self, minute: MinuteKey) -> int:
-        return minute[1] + MINUTE_MS + int(self.rules.ripe_after_s * 1000)
+        visitor.counted = take_snapshot(visitor, self.frontier, self.rules, self.step_times).counted
 
     def _emit_cells(self, now: int, emission: Emission) -> None:
         if now - self._cells_said < self.rules.emit_interval_ms:
@@ -250,38 +248,11 @@ class Partition:
         """Receipt time (Unix ms) before which facts that belong to no open session or attempt no longer matter."""
         return self.frontier - self.rules.lateness_ms - self.rules.link_ms
 
-    def _emit_metrics(self, emission: Emission) -> None:
-        ripe = [key for key, at in self._ripening.items() if at <= self.frontier]
-        for key in ripe:
-            del self._ripening[key]
-        for key in sorted(self._cohorts | set(ripe)):
-            total: Steps = {}
-            for bucket in self.buckets:
-                for step, (entered, passed) in bucket.cohorts.get(key, {}).items():
-                    before = total.get(step, (0, 0))
-                    total[step] = (before[0] + entered, before[1] + passed)
-            emission.metrics.append(self._metrics(key, total))
-        self._cohorts.clear()
-
-    def _metrics(self, key: MinuteKey, total: Steps) -> MinuteMetrics:
-        names = {funnel.name: funnel.steps for funnel in self.rules.funnels}
-        sessions, error_sessions = total.get(("", 0), (0, 0))
-        steps = [
-            StepCount(funnel=funnel, step=step, name=names[funnel][step].name, entered=entered, passed=passed)
-            for (funnel, step), (entered, passed) in sorted(total.items())
-            if funnel in names
-        ]
-        return MinuteMetrics(
-            site=key[0],
-            source_partition=self.number,
-            minute=from_ms(key[1]),
-            frontier=from_ms(self.frontier),
-            version=self.frontier,
-            ripe_after_s=self.rules.ripe_after_s,
-            steps=steps,
-            sessions=sessions,
-            error_sessions=error_sessions,
-        )
+    def _emit_cohorts(self, now: int, emission: Emission) -> None:
+        rows, emission.metrics = self._cohorts.emit(now, self.frontier, self.rules)
+        if rows:
+            emission.rows.setdefault(topics.FUNNEL_COHORTS.name, []).extend(map(_encode, rows))
+            emission.new_rows += self._cohorts.new_rows()
 
     def remember(self, new_rows: Iterable[NewRow]) -> None:
         """Take in the ids of rows that an earlier owner may have said after its last checkpoint.
@@ -290,14 +261,17 @@ class Partition:
         """
         for index, key, row_id in new_rows:
             self.changed.add(index)
-            self.buckets[index].visitor(key).emitted.setdefault(row_id, 0)
+            if row_id.table == COHORT:
+                self._cohorts.remember(index, key, row_id)
+            else:
+                self.buckets[index].visitor(key).emitted.setdefault(row_id, 0)
 
     def dump(self, index: int, applied: Mapping[str, int]) -> bytes:
         """One bucket's blob with the offsets applied so far; what has nothing more to say is put to rest."""
         bucket = self.buckets[index]
         for topic, offset in applied.items():
             bucket.offsets[topic] = max(offset, bucket.offsets.get(topic, -1))
-        bucket.forget(self.frontier - _COHORT_KEPT_MS, self._kept_since())
+        bucket.forget(self._cohorts.forget(self._dirty, self.frontier, self.rules), self._kept_since())
         self.changed.discard(index)
         return bucket.dump(lambda key: (index, key) in self._dirty)
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
-from processors.domain.funnel import AbandonRules
+from processors.domain.fact import Fact
+from processors.domain.funnels.attempt import AbandonRules, Plan
+from processors.domain.funnels.match import properties_of
 from processors.domain.props import PropertyReader
-from processors.domain.session import SESSION_PROPERTIES, SessionRules
+from processors.domain.session import SessionRules
+from processors.domain.session_row import SESSION_PROPERTIES
 from schemas.funnel import Funnel
 from schemas.rules import FRICTION_RULES, FrictionRule
+
+_SLACK_MS: Final = 120_000  # a step counts in the minute that began up to 60 s before it
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,34 @@ class Rules:
         """Keeps the properties that sessions, funnels and friction rules read."""
         wanted: dict[str, set[str]] = {type_: set(names) for type_, names in SESSION_PROPERTIES.items()}
         for funnel in self.funnels:
-            for step in funnel.steps:
-                wanted.setdefault(step.type, set()).add(funnel.value)
+            for type_, read in properties_of(funnel).items():
+                wanted.setdefault(type_, set()).update(read)
         for rule in self.friction.values():
             for type_, names in rule.reads.items():
                 wanted.setdefault(type_, set()).update(names)
-        return PropertyReader(wanted)
+        return PropertyReader(wanted, wanted.pop("", ()))
+
+    @cached_property
+    def plans(self) -> tuple[Plan, ...]:
+        """The funnels, compiled."""
+        return tuple(Plan(funnel) for funnel in self.funnels)
+
+    def window_after(self, fact: Fact) -> int:
+        """How long (ms) after `fact` others may belong to an attempt that it starts in some funnel; 0 if in none.
+
+        May be too long, never too short: row versions rest on it (stretch.py).
+        """
+        return max((plan.window_ms for plan in self.plans if plan.may_start(fact)), default=0)
+
+    def ripe_after_ms(self, funnel: str) -> int:
+        """How old an attempt at `funnel` must be to count in rates; 0 for a funnel that is no more."""
+        return next((plan.ripe_after_ms for plan in self.plans if plan.funnel.name == funnel), 0)
+
+    @property
+    def cohorts_kept_ms(self) -> int:
+        """How long after a minute's end its counts may still change."""
+        window_ms = max((plan.window_ms for plan in self.plans), default=0)
+        return self.lateness_ms + self.link_ms + window_ms + _SLACK_MS
 
     @property
     def link_ms(self) -> int:

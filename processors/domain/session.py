@@ -15,9 +15,6 @@ from typing import Final
 
 from processors.domain.fact import Fact
 
-SESSION_PROPERTIES: Final = {"order_completed": ("value",)}
-"""Properties that session rows are made of, by type of event."""
-
 _received: Final = attrgetter("received")
 
 

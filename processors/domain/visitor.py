@@ -8,14 +8,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from processors.domain.fact import Fact
+from processors.domain.funnels.cohort import CohortKey, Tally
 from processors.domain.rates import Present
 from processors.domain.stretch import Stretch
 
-SESSION, ATTEMPT, SIGNAL = 0, 1, 2
+SESSION, ATTEMPT, SIGNAL, COHORT = 0, 1, 2, 3
 """Tables of derived rows, as codes in a RowId."""
-
-CohortKey = tuple[int, str, int]
-"""(minute as Unix ms, funnel, step index); funnel "" and step 0 stand for sessions."""
 
 _order: Final = attrgetter("ts", "event_id")
 
@@ -29,13 +27,18 @@ class RowId(NamedTuple):
     at: int
 
 
+NewRow = tuple[int, str, RowId]
+"""(bucket, visitor key, row id) of a row said for the first time; of a cohort, the site stands for the visitor."""
+
+
 class Visitor(msgspec.Struct, array_like=True):
     """One visitor of one site.
 
     `facts` by event id, so a repeat is recognised for as long as the state lives. `before` is the stretch whose facts
     were let go and which those held may go on with, `newest` the latest event time of all (Unix ms).
     `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts;
-    `present` is worked out from the facts when needed and never rests.
+    `patience`: by open attempt, its step and how long (ms) that may take; `learnt`: receipt time (Unix ms) up to which
+    its step times were learnt. `present` is worked out from the facts when needed and never rests.
     """
 
     site: str
@@ -43,9 +46,11 @@ class Visitor(msgspec.Struct, array_like=True):
     facts: dict[str, Fact] = {}
     before: Stretch | None = None
     emitted: dict[RowId, int] = {}
-    counted: dict[CohortKey, tuple[int, int]] = {}
+    counted: dict[CohortKey, Tally] = {}
     last_emit: int = 0
     newest: int = 0
+    patience: dict[str, tuple[int, int]] | None = None
+    learnt: int = 0
     present: Present | None = None
 
     def add(self, fact: Fact) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import faust
 
-from processors.domain.funnel import AbandonRules
+from processors.domain.funnels.attempt import AbandonRules
 from processors.domain.rules import Rules
 from processors.domain.session import SessionRules
 from processors.live import rewind

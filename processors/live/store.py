@@ -19,7 +19,7 @@ import msgspec
 import zstandard
 
 from processors.domain.bucket import Bucket
-from processors.domain.partition import NewRow
+from processors.domain.visitor import NewRow
 
 _LEVEL: Final = 1  # measured: a fifth smaller than lz4 at the same speed on these blobs
 

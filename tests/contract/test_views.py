@@ -22,6 +22,7 @@ from schemas.rows import (
     ErrorRateRow,
     FrictionSignalRow,
     FunnelAttemptRow,
+    FunnelCohortRow,
     RejectedRow,
     SessionRow,
 )
@@ -32,6 +33,10 @@ pytestmark = pytest.mark.integration
 
 T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STEPS = ["cart", "address", "pay"]
+FUNNEL_NUMBERS = (
+    "name, entered, passed, dropped, open, ripe, conversion_from_start, conversion_from_previous, "
+    "median_seconds, value_lost"
+)
 NOVEMBER = "from='2026-11-01 00:00:00', to='2026-12-01 00:00:00'"
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -40,6 +45,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "checkouts": Event,
     "sessions": SessionRow,
     "funnel_attempts": FunnelAttemptRow,
+    "funnel_cohorts": FunnelCohortRow,
     "friction_signals": FrictionSignalRow,
     "error_rates": ErrorRateRow,
     "rejected": RejectedRow,
@@ -84,6 +90,7 @@ def attempt(
         "visitor_id": "v",
         "version": 1,
         "steps": STEPS,
+        "ripe": True,
     } | fields
     return FunnelAttemptRow(
         attempt_id=attempt_id,
@@ -121,6 +128,10 @@ def test_every_field_of_a_row_has_its_column(db: Client, table: str) -> None:
             "friction_signals",
             FrictionSignalRow(site="s", signal="g", signal_id="i", ts=T0, visitor_id="v", version=1),
         ),
+        (
+            "funnel_cohorts",
+            FunnelCohortRow(site="s", funnel="f", funnel_version=1, minute=T0, step=1, source_partition=1, version=1),
+        ),
         ("error_rates", ErrorRateRow(site="s", minute=T0, source_partition=1, version=1)),
         ("rejected", RejectedRow(rejected_id="r", received_at=T0)),
         ("clickstream", page_view("e", T0)),
@@ -145,16 +156,19 @@ def test_every_column_of_tables_and_views_has_a_comment(db: Client) -> None:
     described = rows(
         db, "SELECT view, groupArray(column) FROM v_columns WHERE comment != '' GROUP BY view ORDER BY view"
     )
-    assert [view for view, _ in described] == [
-        "v_columns",
-        "v_error_rate",
-        "v_friction",
-        "v_funnel",
-        "v_logins",
-        "v_sessions",
-    ]
+    sources = {
+        "v_columns": "v_columns",
+        "v_error_rate": "v_error_rate",
+        "v_friction": "v_friction",
+        "v_funnel": f"v_funnel(funnel='x', {NOVEMBER})",
+        "v_funnel_by": f"v_funnel_by(funnel='x', {NOVEMBER}, by='device')",
+        "v_funnel_cohorts": "v_funnel_cohorts",
+        "v_logins": "v_logins",
+        "v_sessions": "v_sessions",
+    }
+    assert [view for view, _ in described] == sorted(sources)
     for view, columns in described:
-        source = f"v_funnel(funnel='x', {NOVEMBER})" if view == "v_funnel" else view
+        source = sources[view]
         assert list(db.query(f"SELECT * FROM {source} LIMIT 0").column_names) == columns
 
 
@@ -237,14 +251,118 @@ def test_v_funnel_counts_by_hand(db: Client) -> None:
         ],
     )
     insert(db, "funnel_attempts", [attempt("a7", "open", [0], 1, version=1)])  # an old one again
-    result = rows(db, f"SELECT * FROM v_funnel(funnel='checkout', {NOVEMBER})")
+    result = rows(db, f"SELECT {FUNNEL_NUMBERS} FROM v_funnel(funnel='checkout', {NOVEMBER})")
     assert result == [
-        # site, version, step, name, entered, passed, dropped, open, from start, from previous, median s, value lost
-        ("shop", 1, 1, "cart", 7, 5, 2, 0, 1.0, None, None, 25.0),
-        ("shop", 1, 2, "address", 5, 2, 2, 1, 5 / 7, 5 / 7, 120.0, 70.0),
-        ("shop", 1, 3, "pay", 2, 2, 0, 0, 2 / 7, 2 / 5, 180.0, 0.0),
+        ("cart", 7, 5, 2, 0, 7, 1.0, None, None, 25.0),
+        ("address", 5, 2, 2, 1, 5, 5 / 7, 5 / 7, 120.0, 70.0),
+        ("pay", 2, 2, 0, 0, 2, 2 / 7, 2 / 5, 180.0, 0.0),
     ]
-    assert all(entered == passed + dropped + open_ for _, _, _, _, entered, passed, dropped, open_, *_ in result)
+    assert all(entered == passed + dropped + open_ for _, entered, passed, dropped, open_, *_ in result)
+
+
+def test_v_funnel_rates_only_what_is_ripe(db: Client) -> None:
+    insert(
+        db,
+        "funnel_attempts",
+        [
+            attempt("a1", "converted", [0, 1, 3]),
+            attempt("a2", "abandoned", [0, 1]),
+            attempt("a3", "abandoned", [0]),
+            attempt("a4", "converted", [0, 1, 2], ripe=False),  # quick ones convert first: they must wait for the rest
+            attempt("a5", "open", [0], ripe=False),
+            attempt("a6", "excluded", [0, 1], excluded_by="staff"),
+        ],
+    )
+    result = rows(db, f"SELECT {FUNNEL_NUMBERS}, ripe_attempts FROM v_funnel(funnel='checkout', {NOVEMBER})")
+    assert result == [
+        ("cart", 5, 3, 1, 1, 3, 1.0, None, None, 0.0, 3),
+        ("address", 3, 2, 1, 0, 2, 2 / 3, 2 / 3, 60.0, 0.0, 3),
+        ("pay", 2, 2, 0, 0, 1, 1 / 3, 1 / 2, 90.0, 0.0, 3),
+    ]
+
+
+def test_v_funnel_follows_attempts_that_left_out_optional_steps(db: Client) -> None:
+    skipped = attempt("a1", "converted", [0, 1, 3])
+    skipped.step_times[1] = None
+    last_first = attempt("a2", "abandoned", [0, 2, 1])  # a funnel of any order: it stands where it was last
+    last_first.step_reached = 2
+    last_first.step_times = [last_first.step_times[0], last_first.step_times[1], last_first.step_times[2]]
+    insert(db, "funnel_attempts", [skipped, last_first])
+    result = rows(db, f"SELECT {FUNNEL_NUMBERS} FROM v_funnel(funnel='checkout', {NOVEMBER})")
+    assert [row[:5] for row in result] == [("cart", 2, 2, 0, 0), ("address", 1, 0, 1, 0), ("pay", 2, 2, 0, 0)]
+    assert [row[8] for row in result] == [None, 60.0, 120.0]
+
+
+def test_v_funnel_says_why_people_left_each_step(db: Client) -> None:
+    seen: dict[str, Any] = {"friction": {"rage_click": 3}, "first_cause": "rage_click", "currency": "EUR"}
+    failed: dict[str, Any] = {
+        "friction": {"rage_click": 1, "slow_step": 1},
+        "error_counts": {"f1": 4, "f2": 1},
+        "error_messages": {"f1": "payment: declined", "f2": "js: boom"},
+        "first_cause": "error:payment",
+        "currency": "EUR",
+    }
+    insert(
+        db,
+        "funnel_attempts",
+        [
+            attempt("a1", "abandoned", [0, 1], 10, **seen),
+            attempt("a2", "abandoned", [0, 1], 20, **failed),
+            attempt("a3", "abandoned", [0, 1], 30, **(failed | {"currency": "USD"})),
+            attempt("a4", "abandoned", [0, 1], 40),
+            attempt("a5", "stalled", [0, 1], 50, **failed),  # still there: it did not leave
+            attempt("a6", "abandoned", [0], 60, error_counts={"f3": 1}, error_messages={"f3": "js: x"}, currency="EUR"),
+        ],
+    )
+    why = "value_lost, currency, troubled, top_friction, top_friction_attempts, top_fingerprint, top_error"
+    result = rows(
+        db, f"SELECT {why}, top_error_attempts, first_cause FROM v_funnel(funnel='checkout', {NOVEMBER}) LIMIT 2"
+    )
+    assert result == [
+        (60.0, "EUR", 0, "", 0, "f3", "js: x", 1, ""),
+        (100.0, "mixed", 3, "rage_click", 3, "f1", "payment: declined", 2, "error:payment"),
+    ]
+
+
+def test_v_funnel_by_breaks_a_funnel_down(db: Client) -> None:
+    insert(
+        db,
+        "funnel_attempts",
+        [
+            attempt("a1", "converted", [0, 1, 2], device="mobile", breakdown={"plan": "pro"}),
+            attempt("a2", "abandoned", [0], device="mobile"),
+            attempt("a3", "abandoned", [0], device="desktop", breakdown={"plan": "pro"}),
+        ],
+    )
+
+    def by(dimension: str) -> list[tuple[Any, ...]]:
+        source = f"v_funnel_by(funnel='checkout', {NOVEMBER}, by='{dimension}')"
+        return rows(db, f"SELECT segment, entered, conversion_from_start FROM {source} WHERE step IN (1, 3)")
+
+    assert by("device") == [("desktop", 1, 1.0), ("desktop", 0, 0.0), ("mobile", 2, 1.0), ("mobile", 1, 0.5)]
+    assert by("plan") == [("", 1, 1.0), ("", 0, 0.0), ("pro", 2, 1.0), ("pro", 1, 0.5)]
+    assert by("") == [("", 3, 1.0), ("", 1, 1 / 3)]
+
+
+def test_v_funnel_cohorts_sums_partitions_and_rates_ripe_minutes(db: Client) -> None:
+    def cohort(partition: int, version: int = 1, **fields: Any) -> FunnelCohortRow:
+        key: dict[str, Any] = {"site": "shop", "funnel": "checkout", "funnel_version": 2, "minute": T0, "step": 1}
+        return FunnelCohortRow(**key, source_partition=partition, version=version, name="cart", **fields)
+
+    insert(db, "funnel_cohorts", [cohort(0, entered=3, open=3, value=30)])
+    insert(
+        db,
+        "funnel_cohorts",
+        [
+            cohort(0, 2, entered=3, passed=1, abandoned=2, value=30, value_lost=20, ripe=True),
+            cohort(1, 2, entered=1, stalled=1, value=5.5),
+            cohort(2, 3, ripe=False),  # its only attempt moved to another minute
+        ],
+    )
+    numbers = "entered, passed, stalled, abandoned, open, value, value_lost, ripe, conversion"
+    assert rows(db, f"SELECT {numbers} FROM v_funnel_cohorts") == [(4, 1, 1, 2, 0, 35.5, 20.0, False, None)]
+    insert(db, "funnel_cohorts", [cohort(1, 3, entered=1, passed=1, value=5.5, ripe=True)])
+    assert rows(db, f"SELECT {numbers} FROM v_funnel_cohorts") == [(4, 2, 0, 2, 0, 35.5, 20.0, True, 0.5)]
 
 
 def test_v_funnel_shows_steps_nobody_reached_and_never_mixes_versions(db: Client) -> None:
@@ -255,7 +373,8 @@ def test_v_funnel_shows_steps_nobody_reached_and_never_mixes_versions(db: Client
     )
     result = rows(
         db,
-        f"SELECT * EXCEPT (site, passed, dropped, value_lost) FROM v_funnel(funnel='checkout', {NOVEMBER})",
+        "SELECT funnel_version, step, name, entered, open, conversion_from_start, conversion_from_previous, "
+        f"median_seconds FROM v_funnel(funnel='checkout', {NOVEMBER})",
     )
     assert result == [
         (1, 1, "cart", 1, 1, 1.0, None, None),

@@ -7,6 +7,7 @@ ClickHouse: the fields of `schemas/event.py`, times as ISO text or datetimes (na
 from __future__ import annotations
 
 from tests.oracle.attempts import attempts
+from tests.oracle.cohorts import cohorts, sum_cohorts
 from tests.oracle.compare import FINAL_KEYS, diff, latest, tabulate
 from tests.oracle.rates import messages, rates, sum_partitions
 from tests.oracle.sessions import sessions
@@ -15,12 +16,14 @@ from tests.oracle.signals import signals
 __all__ = [
     "FINAL_KEYS",
     "attempts",
+    "cohorts",
     "diff",
     "latest",
     "messages",
     "rates",
     "sessions",
     "signals",
+    "sum_cohorts",
     "sum_partitions",
     "tabulate",
 ]

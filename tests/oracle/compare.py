@@ -15,12 +15,15 @@ Row = Mapping[str, Any]
 FINAL_KEYS: dict[str, tuple[str, ...]] = {
     "sessions": ("site", "started_on", "visitor_id", "session_id", "started_at"),
     "funnel_attempts": ("site", "funnel", "started_on", "attempt_id", "started_at"),
+    "funnel_cohorts": ("site", "funnel", "minute", "funnel_version", "step", "source_partition"),
     "friction_signals": ("site", "signal", "on", "visitor_id", "signal_id"),
     "error_rates": ("site", "minute", "class", "fingerprint", "page", "release", "browser", "source_partition"),
 }
 """What makes two rows one row under FINAL: the tables' sort keys; `.._on` and `on` are the day of that time."""
 
-_TIMES = frozenset({"started_at", "ended_at", "last_step_at", "first_cause_at", "ts", "minute", "step_times"})
+_TIMES = frozenset(
+    {"started_at", "ended_at", "last_step_at", "last_seen_at", "first_cause_at", "ts", "minute", "step_times"}
+)
 _EMPTY_BUT = {"state": "open", "funnel_version": 1, "rule_version": 1}
 _SHOWN = 20
 

@@ -67,6 +67,10 @@ _SCENES: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
     (("payment", "payment_failed", "payment_failed", "order_completed"), (400, 20_000)),
     (("search",) * 3, (400, 2000, 2001)),
     (("login_failed", "login_failed", "login", "login_failed"), (400, 20_000)),
+    (("checkout_started", "js_error", "order_completed"), (0, 1000, 1_800_001)),
+    (("page_view", "click", "click", "payment"), (0, 1000, 20_000, 20_001)),
+    (("scroll", "product_added", "shipping", "click"), (0, 1000, 121_001)),
+    (("page_view", "checkout_started", "page_leave", "checkout_started", "order_completed"), (0, 1000, 120_000)),
 )
 """Types of events that a rule looks for in a row, with the pauses (ms) between them that matter to it."""
 
@@ -138,9 +142,15 @@ def _event(n: int, person: Person, type_: str, at: int, *, delay: int, flavour: 
         event |= {"error_class": class_, "fingerprint": f"fp{flavour % 2}"}
         event["message"] = ("", "boom", "bang")[flavour % 3]
     elif event["kind"] == "checkout" and flavour % 3:
-        event["props"] = {"value": (10 + flavour, f"{flavour}.5")[flavour % 2], "currency": "EUR"}
+        money = (10 + flavour, f"{flavour}.5")[flavour % 2]
+        event["props"] = {"revenue" if n % 7 == 0 else "value": money, "currency": ("EUR", "USD")[n % 5 == 0]}
     if event["kind"] != "checkout" or flavour > 5:
         event["props"] = {**event.get("props", {}), **_props(type_, n, flavour)}
+    if flavour % 4 and not plain:
+        event["props"] = {**event.get("props", {}), "plan": ("free", "pro", None)[flavour % 3]}
+    if type_ == "page_view" and flavour % 5 == 0 and not plain:
+        query = "utm_source=news&utm_medium=e%20mail&" + ("x=1", "gclid=Cj0K")[n % 2]
+        event["url"] = f"https://shop.example/p/{spot}?{query}"
     return event
 
 

@@ -127,7 +127,7 @@ class Worker:
                 crashes -= 1
                 await self.crash()
         self.now = max(self.now, end - 2 * SETTLE_MS)
-        for at in (self.now, end - SETTLE_MS, end, end + SETTLE_MS):
+        for at in (self.now, end - SETTLE_MS, end, *(end + n * SETTLE_MS for n in range(1, 6))):
             self.now = max(self.now, at)
             await self.tick()
         await self.owned.settle()

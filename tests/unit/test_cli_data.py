@@ -91,5 +91,5 @@ def test_simulated_history_ends_now_and_says_its_seed(tmp_path: Path) -> None:
 
 
 def test_funnels_are_listed() -> None:
-    assert snag("funnel", "list").stdout.startswith("checkout (version 1): product_added -> checkout_started")
+    assert snag("funnel", "list").stdout.startswith("checkout (version 2): product_added -> checkout_started")
     assert orjson.loads(snag("funnel", "list", "--json").stdout)["data"][0]["name"] == "checkout"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from processors.domain.bucket import FLOOD_KEPT, Bucket, split_key, visitor_key
+from processors.domain.funnels.cohort import Tally
 from processors.domain.shelf import Shelf
 from processors.domain.stretch import Stretch
 from processors.domain.visitor import SESSION, RowId
@@ -27,9 +28,9 @@ def filled() -> Bucket:
     visitor.add(fact)
     visitor.before, visitor.last_emit = Stretch(1, 3, 4), 11
     visitor.emitted[RowId(SESSION, "", "s", 5)] = 2**63
-    visitor.counted[0, "", 0] = (1, 1)
+    visitor.counted[0, "", 0, 0] = Tally(1, 1)
     bucket.due[visitor_key("shop", "ann", "s")] = 0
-    bucket.add_steps(("shop", 0), ("checkout", 0), 2, 1)
+    bucket.add_steps(("shop", 0), ("checkout", 1, 0), Tally(2, 1))
     bucket.loose["e9"] = 44
     bucket.flood["e8"] = 44
     return bucket
@@ -88,13 +89,14 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
     bucket = filled()
     packed = bucket.dump(lambda _: hot)
     back = Bucket.load(packed)
-    for name in ("offsets", "due", "newest", "cohorts", "loose", "unsaid", "flood"):
+    for name in ("offsets", "due", "newest", "loose", "unsaid", "flood"):
         assert getattr(back, name) == getattr(bucket, name), name
     ann = visitor_key("shop", "ann", "s")
     assert [*back.visitors.keys()] == [*bucket.visitors.keys()] == [ann]
     assert [*back.minutes.keys()] == [*bucket.minutes.keys()] == [("shop", 0)]
     assert back.visitors.get(ann) == bucket.visitors.get(ann)
     assert back.minutes.get(("shop", 0)) == bucket.minutes.get(("shop", 0))
+    assert back.cohorts.get(("shop", 0)) == {("checkout", 1, 0): Tally(2, 1)}
 
 
 def test_ids_of_nobodys_events_are_forgotten_by_their_receipt() -> None:
@@ -126,15 +128,14 @@ def test_a_minute_is_forgotten_hot_or_at_rest() -> None:
 
 def test_cohorts_are_forgotten_by_their_minute() -> None:
     bucket = filled()
-    bucket.add_steps(("shop", MINUTE), ("checkout", 0), 1, 0)
+    bucket.add_steps(("shop", MINUTE), ("checkout", 1, 0), Tally(1))
     bucket.forget(MINUTE, 0)
-    assert bucket.cohorts == {("shop", MINUTE): {("checkout", 0): (1, 0)}}
+    assert [*bucket.cohorts.keys()] == [("shop", MINUTE)]
+    assert Bucket.load(bucket.dump(lambda _: False)).cohorts_since == MINUTE
 
 
-def test_step_counts_add_up_and_never_go_below_zero() -> None:
+def test_step_counts_add_up() -> None:
     bucket = Bucket()
-    bucket.add_steps(("shop", 0), ("checkout", 1), 2, 1)
-    bucket.add_steps(("shop", 0), ("checkout", 1), -1, 0)
-    assert bucket.cohorts["shop", 0] == {("checkout", 1): (1, 1)}
-    bucket.add_steps(("shop", 0), ("checkout", 1), -5, -5)
-    assert bucket.cohorts["shop", 0] == {("checkout", 1): (0, 0)}
+    bucket.add_steps(("shop", 0), ("checkout", 1, 1), Tally(2, 1, value=5))
+    bucket.add_steps(("shop", 0), ("checkout", 1, 1), Tally(-1, 0, abandoned=1))
+    assert bucket.cohorts.get(("shop", 0)) == {("checkout", 1, 1): Tally(1, 1, abandoned=1, value=5)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from processors.domain.fact import Fact
-from processors.domain.funnel import AbandonRules, Attempt, find_attempts, standing
+from processors.domain.funnels.attempt import AbandonRules, Attempt, Plan, find_attempts
+from processors.domain.funnels.standing import Standing, standing
 from schemas.funnel import Funnel, Step
 from tests.unit.test_domain_fact import make_fact
 
@@ -16,12 +17,14 @@ FUNNEL = Funnel(
         Step(name=t, type=t) for t in ("product_added", "checkout_started", "shipping", "payment", "order_completed")
     ),
 )
+PLAN = Plan(FUNNEL)
+PATIENCE_MS = 120_000
 STEPS = [step.type for step in FUNNEL.steps]
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
 
 
-def attempts(*facts: Fact) -> list[Attempt]:
-    return find_attempts("ann", sorted(facts, key=lambda fact: fact.order), FUNNEL, RULES)
+def attempts(*facts: Fact, plan: Plan = PLAN) -> list[Attempt]:
+    return find_attempts("ann", sorted(facts, key=lambda fact: fact.order), plan, RULES)
 
 
 def only(*facts: Fact) -> Attempt:
@@ -29,8 +32,12 @@ def only(*facts: Fact) -> Attempt:
     return attempt
 
 
+def stands(attempt: Attempt, frontier: int) -> Standing:
+    return standing(attempt, frontier, PATIENCE_MS, RULES)
+
+
 def state(attempt: Attempt, frontier: int) -> str:
-    return standing(attempt, frontier, RULES).state
+    return stands(attempt, frontier).state
 
 
 def walk(*types: str, start: int = 0, pause: int = MINUTE) -> list[Fact]:
@@ -52,7 +59,7 @@ def test_a_step_out_of_order_does_not_count() -> None:
 
 def test_a_repeated_step_is_the_same_attempt() -> None:
     attempt = only(*walk("product_added", "checkout_started", "product_added", "checkout_started", "shipping"))
-    assert [fact.ts for fact in attempt.reached] == [0, MINUTE, 4 * MINUTE]
+    assert [reached.fact.ts for reached in attempt.reached] == [0, MINUTE, 4 * MINUTE]
 
 
 def test_facts_of_one_millisecond_count_in_the_order_of_the_steps() -> None:
@@ -64,8 +71,8 @@ def test_an_attempt_stalls_after_the_steps_time_by_receipt() -> None:
     attempt = only(make_fact(0, "product_added", received=10_000))
     assert state(attempt, 129_999) == "open"
     assert state(attempt, 130_000) == "stalled"
-    assert standing(attempt, 0, RULES).next_change == 130_000
-    assert standing(attempt, 130_000, RULES).next_change == 1_810_000
+    assert stands(attempt, 0).next_change == 130_000
+    assert stands(attempt, 130_000).next_change == 1_810_000
 
 
 def test_other_facts_do_not_unstall_but_put_off_abandonment() -> None:
@@ -78,7 +85,7 @@ def test_thirty_silent_minutes_abandon() -> None:
     attempt = only(*walk("product_added", "checkout_started"))
     assert state(attempt, 31 * MINUTE - 1) == "stalled"
     assert state(attempt, 31 * MINUTE) == "abandoned"
-    assert standing(attempt, 31 * MINUTE, RULES).next_change is None
+    assert stands(attempt, 31 * MINUTE).next_change is None
 
 
 def test_exactly_thirty_minutes_between_two_facts_are_no_pause() -> None:
@@ -151,5 +158,5 @@ def test_the_value_is_the_last_one_seen_on_a_step() -> None:
 def test_an_attempt_is_named_by_funnel_visitor_and_start() -> None:
     one = only(make_fact(0, "product_added"))
     assert one.attempt_id == only(*walk(*STEPS)).attempt_id
-    (other,) = find_attempts("bob", [make_fact(0, "product_added")], FUNNEL, RULES)
+    (other,) = find_attempts("bob", [make_fact(0, "product_added")], PLAN, RULES)
     assert one.attempt_id != other.attempt_id

@@ -6,8 +6,7 @@ import asyncio
 from random import Random
 
 from processors.domain.bucket import Bucket, visitor_key
-from processors.domain.partition import NewRow
-from processors.domain.visitor import SESSION, RowId
+from processors.domain.visitor import SESSION, NewRow, RowId
 from processors.live.store import Meta, Store
 from tests.oracle.fakes import FakeTable
 from tests.unit.test_domain_fact import make_fact
