@@ -11,7 +11,7 @@ up: $(STAMP) ## start the whole stack in the foreground; Ctrl-C stops it
 	@$(BIN)/snag up
 
 test: $(STAMP) ## run every test, on its own Kafka, ClickHouse and browser
-	@sh deploy/local/prerequisites.sh java maven browser
+	@sh deploy/local/prerequisites.sh java maven browser npm
 	@$(BIN)/python -c "from deploy.local.kafka import jars; jars.ensure()"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

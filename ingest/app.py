@@ -18,13 +18,14 @@ from ingest.intake import Intake
 from ingest.keys import WriteKeys
 from ingest.rate_limits import RateLimits
 from ingest.refusal import RequestError
+from ingest.reload import SitesReloader
 from ingest.routing import RouteTable, served_at
 from ingest.spool import SpoolError
 from ingest.status_routes import StatusRoutes
 from ingest.storage import Storage
 from schemas.metrics import Metrics
 from schemas.routes import ROUTES
-from schemas.settings import Settings
+from schemas.settings import Settings, load_settings
 
 STATUS_ROUTES: Final = {"/health": "health", "/ready": "ready", "/metrics": "metrics"}
 
@@ -44,6 +45,7 @@ class App:
         status: StatusRoutes,
         batcher: Batcher,
         storage: Storage,
+        sites: SitesReloader,
         stop_timeout_s: float,
     ) -> None:
         self._routes = routes
@@ -51,6 +53,7 @@ class App:
         self._status = status
         self._batcher = batcher
         self._storage = storage
+        self._sites = sites
         self._stop_timeout_s = stop_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,10 +76,12 @@ class App:
         except SpoolError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        observing = asyncio.get_running_loop().create_task(self._status.keep_observing())
+        loop = asyncio.get_running_loop()
+        watching = [loop.create_task(self._status.keep_observing()), loop.create_task(self._sites.run())]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        observing.cancel()
+        for task in watching:
+            task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._stop_timeout_s * _DRAIN_SHARE):
                 await self._batcher.drain()
@@ -102,9 +107,10 @@ def create_app(settings: Settings) -> App:
         timed_out=storage.kafka.mark_down,
     )
     enrichment = Enrichment(settings.privacy, settings.limits)
+    keys = WriteKeys(settings.sites)
     events = EventsRoute(
         ingest,
-        keys=WriteKeys(settings.write_keys()),
+        keys=keys,
         contexts=ContextReader(settings.privacy),
         limits=RateLimits(settings.limits),
         intake=Intake(ingest, settings.kafka.topic_prefix, batcher, delivery, enrichment),
@@ -124,5 +130,6 @@ def create_app(settings: Settings) -> App:
         status=StatusRoutes(storage, budget, metrics),
         batcher=batcher,
         storage=storage,
+        sites=SitesReloader(load_settings, keys.replace),
         stop_timeout_s=ingest.stop_timeout_s,
     )

@@ -74,7 +74,7 @@ class EventsRoute:
         """Serve one request by `served`; `parameters` are those of its path's pattern."""
         headers = dict(scope["headers"])
         origin = headers.get(b"origin")
-        extra = cors(origin) if origin else []
+        extra = cors(origin) if origin and self._keys.allows_for_any(origin) else []
         name = served.name
         method = scope["method"]
         request = Request(
@@ -83,7 +83,6 @@ class EventsRoute:
             query=scope["query_string"],
             headers=headers,
             scheme=scope["scheme"],
-            received_at=now(),
             max_body_bytes=self._settings.max_body_bytes,
             max_events=self._settings.max_batch_events,
             parameters=parameters,
@@ -91,6 +90,8 @@ class EventsRoute:
         status = 200
         try:
             if method == "OPTIONS":
+                if origin and not extra:
+                    raise _origin_not_allowed(origin)
                 status = 204
                 extra += preflight(headers.get(b"access-control-request-headers", b""), _METHODS[name])
                 await respond(send, status, b"", headers=extra)
@@ -98,8 +99,9 @@ class EventsRoute:
             if method not in ROUTES[name].methods:
                 extra.append((b"allow", _METHODS[name]))
                 raise RequestError("method_not_allowed", method)
+            context = self._contexts(scope, headers)
+            self._limits.check_ip(context.ip)
             if isinstance(served, Adapter):
-                context = self._contexts(scope, headers)
                 answer = await self._take(served, request, context, receive)
                 if context.new_visitor and answer.status == 200:
                     extra.append(self._contexts.cookie_header(context))
@@ -119,13 +121,8 @@ class EventsRoute:
 
     async def _take(self, adapter: Adapter, request: Request, context: RequestContext, receive: Receive) -> Answer:
         """Take a request's events; returns the answer when they are durable."""
-        self._limits.check_ip(context.ip)
         key = adapter.key(request)
-        site = self._keys.site(key) if key else None
-        if site is None and (key or not adapter.key_in_body):
-            raise RequestError("unauthorized")
-        if site is not None:
-            self._limits.check_key(key)
+        site = self._site(key, request) if key or not adapter.key_in_body else None
         if not self._delivery.accepts(once_only=adapter.prefers_spool):
             raise _unavailable(self._delivery.refusal)
         body = await self._body(request, receive)
@@ -160,6 +157,17 @@ class EventsRoute:
         self._seconds(adapter.name).observe(time.perf_counter() - started)
         return answer
 
+    def _site(self, key: bytes, request: Request) -> str:
+        """The site that `key` speaks for. Raises RequestError: unknown, not from this page, or too often."""
+        site = self._keys.site(key)
+        if site is None:
+            raise RequestError("unauthorized")
+        origin = request.headers.get(b"origin")
+        if origin and not self._keys.allows(site, origin):
+            raise _origin_not_allowed(origin)
+        self._limits.check_key(key)
+        return site
+
     async def _body(self, request: Request, receive: Receive) -> bytes:
         """The body as it came; its bytes are taken from the budget. A GET has none."""
         if request.method != "POST":
@@ -170,18 +178,7 @@ class EventsRoute:
         plain = inflate(body, request.header(b"content-encoding"), request.max_body_bytes)
         if plain is not body and self._budget.used_bytes + len(plain) > self._budget.limit_bytes:
             raise overloaded(self._budget)
-        return Request(
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            headers=request.headers,
-            scheme=request.scheme,
-            received_at=received_at,
-            max_body_bytes=request.max_body_bytes,
-            max_events=request.max_events,
-            parameters=request.parameters,
-            body=plain,
-        )
+        return request.with_body(plain, received_at)
 
     def _submit(
         self,
@@ -195,16 +192,14 @@ class EventsRoute:
     ) -> tuple[str, Submission, Receipt]:
         submission = adapter.read(self._inflated(request, body, received_at))
         if site is None:
-            if (site := self._keys.site(submission.write_key)) is None:
-                raise RequestError("unauthorized")
-            self._limits.check_key(submission.write_key)
+            site = self._site(submission.write_key, request)
         return site, submission, self._intake.submit(site, submission, received_at, context)
 
     async def _show(self, page: Page, request: Request, receive: Receive) -> Answer:
         """Answer a side request."""
         body = await self._body(request, receive)
         try:
-            inflated = self._inflated(request, body, request.received_at) if body else request
+            inflated = self._inflated(request, body, now())
             return page.serve(inflated, lambda key: self._keys.site(key) is not None)
         finally:
             self._budget.give(len(body))
@@ -224,6 +219,10 @@ class EventsRoute:
             extra.append((b"retry-after", b"%d" % error.retry_after_s))
         await _send(send, answer, extra)
         return answer.status
+
+
+def _origin_not_allowed(origin: bytes) -> RequestError:
+    return RequestError("origin_not_allowed", origin.decode("latin-1")[:200])
 
 
 def _unavailable(reason: str) -> RequestError:

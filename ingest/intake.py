@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -61,8 +62,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
 def now() -> datetime:
     """The time of receipt, to the millisecond."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)  # half the cost of cutting a `datetime.now`
 
 
 class Intake:

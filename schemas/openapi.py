@@ -89,6 +89,7 @@ EVENT_CODES: Final[dict[EventCode, str]] = {
 
 RequestCode = Literal[
     "unauthorized",
+    "origin_not_allowed",
     "not_found",
     "method_not_allowed",
     "invalid_json",
@@ -126,6 +127,11 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
         "The write key is missing or belongs to no site.",
         "Send a key of the `sites` setting as `Authorization: Basic base64(KEY:)`, `Authorization: Bearer KEY`, "
         "`X-Write-Key: KEY` or `?writeKey=KEY`.",
+    ),
+    "origin_not_allowed": RequestRefusal(
+        403,
+        "Pages of this origin may not send events for this site.",
+        "Add the page's origin to `allowed_origins` of the site, in the setting `sites`.",
     ),
     "not_found": RequestRefusal(404, "No such route.", "Send events to POST /v1/events."),
     "method_not_allowed": RequestRefusal(405, "This route does not take this method.", "Use the method in `Allow`."),

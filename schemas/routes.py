@@ -55,7 +55,10 @@ ROUTES: Final[dict[RouteName, Route]] = {
     "segment": Route(
         "Segment's HTTP API, for its SDKs and RudderStack's",
         (
-            *(f"/v1/{call}" for call in ("batch", "track", "page", "screen", "identify", "group", "alias", *"btpsiga")),
+            *(
+                f"/v1/{call}"
+                for call in ("batch", "import", "track", "page", "screen", "identify", "group", "alias", *"btpsiga")
+            ),
             "/beacon/v1/batch",
         ),
         body="A Segment message, or {batch: [messages], sentAt, writeKey}.",

@@ -26,10 +26,15 @@ class _Section(BaseModel):
 
 
 class SiteSettings(_Section):
-    """A site and the write keys that may send events for it."""
+    """A site, the write keys that may send events for it, and the origins of pages that may.
+
+    `allowed_origins`: such as `https://shop.example` or `https://*.shop.example`; empty means any. Browsers name the
+    origin of a page; what is sent from elsewhere has none and is not restricted.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$")]
     write_keys: Annotated[tuple[SecretStr, ...], Field(min_length=1)]
+    allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://(\*\.)?[^/*?#\s]+$")], ...] = ()
 
 
 class KafkaSettings(_Section):
@@ -205,14 +210,6 @@ class Settings(BaseSettings):
     def spool_root(self) -> Path:
         """Where the collector keeps what Kafka has not taken yet."""
         return self.ingest.spool_dir or self.local.data_dir / "spool"
-
-    def write_keys(self) -> dict[str, str]:
-        """Site name by write key. A key that two sites share belongs to the first."""
-        found: dict[str, str] = {}
-        for site in self.sites:
-            for key in site.write_keys:
-                found.setdefault(key.get_secret_value(), site.name)
-        return found
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks that what cannot come from PyPI is there: prerequisites.sh [python] [java] [maven] [browser]
+# Checks that what cannot come from PyPI is there: prerequisites.sh [python] [java] [maven] [browser] [npm]
 # Missing: as root on Debian or Ubuntu it is installed, after saying so; elsewhere the exact command is printed.
 set -eu
 
@@ -30,6 +30,10 @@ package() { # what -> this system's package
         none:java) echo "a Java runtime (JRE) of version 17 or newer" ;;
         none:maven) echo "Apache Maven" ;;
         *:browser) echo chromium ;;
+        apt-get:npm | dnf:npm | pacman:npm | apk:npm) echo "nodejs npm" ;;
+        zypper:npm) echo "nodejs20 npm20" ;;
+        brew:npm) echo node ;;
+        none:npm) echo "Node.js 20 or newer with npm" ;;
         *) echo "$1" ;;
     esac
 }
@@ -88,5 +92,11 @@ for what in "$@"; do
             fi ;;
         maven) command -v mvn >/dev/null 2>&1 || obtain maven "is missing" needed ;;
         browser) command -v chromium >/dev/null 2>&1 || obtain browser "is missing" optional ;;
+        npm)
+            if ! command -v npm >/dev/null 2>&1; then
+                obtain npm "is missing" optional
+            elif ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null; then
+                obtain npm "is there, but Node.js is older than 20" optional
+            fi ;;
     esac
 done

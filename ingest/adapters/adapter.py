@@ -13,6 +13,7 @@ from ingest.adapters.credentials import standard_key
 from ingest.adapters.form import arguments_of
 from ingest.decode import Submission
 from ingest.refusal import RequestError
+from schemas.event import EPOCH
 from schemas.openapi import Verdicts
 from schemas.routes import RouteName
 
@@ -23,6 +24,7 @@ _NO_PARAMETERS: Final[dict[str, str]] = {}
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request as an adapter sees it. Header names are lower-case; `body` is inflated and within the limits.
+    `received_at` is when its last byte came; before there is a body it is the epoch.
 
     `parameters` are the parts of the path that the adapter's pattern names, such as `project` in
     `/api/{project}/envelope`.
@@ -32,12 +34,27 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     query: bytes
     headers: Mapping[bytes, bytes]
-    received_at: datetime
     max_body_bytes: int
     max_events: int
+    received_at: datetime = EPOCH
     scheme: str = "http"
     parameters: Mapping[str, str] = _NO_PARAMETERS
     body: bytes = b""
+
+    def with_body(self, body: bytes, received_at: datetime) -> Request:
+        """The same request, once its body is there."""
+        return Request(
+            method=self.method,
+            path=self.path,
+            query=self.query,
+            headers=self.headers,
+            received_at=received_at,
+            max_body_bytes=self.max_body_bytes,
+            max_events=self.max_events,
+            scheme=self.scheme,
+            parameters=self.parameters,
+            body=body,
+        )
 
     def header(self, name: bytes) -> bytes:
         """A header's value, empty if it is not there."""

@@ -34,9 +34,11 @@ NAMES: Final = (
     *("timestamp", "aggregates", "attrs", "sid", "sent_at", "dsn", "length", "name", "params"),
     *("client_id", "timestamp_micros", "id", "time", "source", "specversion", "data_base64"),
     *("properties", "context", "anonymousId", "userId", "messageId", "distinct_id", "uuid", "api_key"),
-    *("value", "metric", "attribution"),
+    *("value", "metric", "attribution", "$elements", "$elements_chain", "$exception_list", "$event_type", "$set"),
+    *("$web_vitals_LCP_value", "$web_vitals_LCP_event", "$device_id", "$lib", "tag_name", "classes", "traits", "page"),
 )
 TEXTS: Final = (
+    *("$autocapture", "$exception", "$web_vitals", "$identify", "$snapshot", "posthog-python", "click", "identify"),
     *("", "pv", "ue", "se", "tr", "track", "page", "event", "session", "sessions", "csp-violation", "network-error"),
     *("crash", "purchase", "begin_checkout", "iglu:com.snowplowanalytics.snowplow/link_click/jsonschema/1-0-0"),
     *("iglu:com.snowplowanalytics.snowplow.ecommerce/snowplow_ecommerce_action/jsonschema/1-0-2", "1795590472032"),

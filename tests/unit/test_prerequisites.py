@@ -143,6 +143,21 @@ def test_a_missing_browser_is_a_loud_warning_only(tmp_path: Path) -> None:
     assert "sudo dnf install -y chromium" in done.stderr
 
 
+def test_missing_npm_or_an_old_node_is_a_loud_warning_only(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, manager="dnf")
+    done = machine.run("npm")
+    assert done.returncode == 0
+    assert "WARNING: npm is missing, its tests will be SKIPPED" in done.stderr
+    assert "sudo dnf install -y nodejs npm" in done.stderr
+    machine.add("npm", "exit 0")
+    machine.add("node", "exit 1")
+    done = machine.run("npm")
+    assert done.returncode == 0
+    assert "Node.js is older than 20" in done.stderr
+    machine.add("node", "exit 0")
+    assert machine.run("npm").stderr == ""
+
+
 def test_an_old_python_is_told_of(tmp_path: Path) -> None:
     machine = Machine(tmp_path, manager="apt-get")
     machine.add("python3", "exit 1")
