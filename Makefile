@@ -1,6 +1,6 @@
 # Snag: `make up` starts everything, `make test` tests everything. Needs Python >= 3.11, Java >= 17 and Maven.
 .DEFAULT_GOAL := help
-.PHONY: up test lint types fast bench contracts help lock clean
+.PHONY: up test lint types fast bench contracts help lock clean sdk
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI and docs/signals.
 	$(BIN)/python -m schemas.asyncapi
 	$(BIN)/python -m schemas.openapi
 	$(BIN)/python -m schemas.signals_doc
+
+sdk: ## build the browser SDK into ingest/static; needs node
+	cd sdk/browser && npm ci --no-audit --no-fund && npm run --silent types && npm run --silent build && npm run --silent size
 
 lock: $(STAMP) ## pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements.lock

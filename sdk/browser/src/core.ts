@@ -1,6 +1,6 @@
 /** The first file: the public API, and what is watched from the start. */
 
-import { automatic, base, key, script, withFriction } from "./config";
+import { automatic, base, endpoint, key, script, withFriction } from "./config";
 import { watchClicks } from "./clicks";
 import { control, describe, select } from "./element";
 import { emit } from "./events";
@@ -38,7 +38,7 @@ function friction(signal: string, element: string): void {
   }
 }
 
-const core: Core = { emit, friction, select, control, describe, onLeave };
+const core: Core = { endpoint, emit, friction, select, control, describe, onLeave };
 
 const api: Record<string, unknown> = {
   version: VERSION,

@@ -98,6 +98,8 @@ export interface Snag {
 
 /** What the second file gets from the first. */
 export interface Core {
+  /** Where events go: requests to it are not the page's. */
+  endpoint: string;
   emit(type: string, props?: Props, fields?: Fields): void;
   friction(signal: string, element: string): void;
   select(element: Element): string;

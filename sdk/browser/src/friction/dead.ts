@@ -33,8 +33,9 @@ export function watchDead(core: Core): void {
   // A request counts as an effect: its answer may take longer than anyone would wait here.
   if (PerformanceObserver.supportedEntryTypes?.includes("resource")) {
     new PerformanceObserver((list) => {
-      const started = Math.max(...list.getEntries().map((entry) => entry.startTime));
-      settle((click) => started >= click.at);
+      for (const { name, startTime } of list.getEntries()) {
+        if (name !== core.endpoint) settle((click) => startTime >= click.at);
+      }
     }).observe({ type: "resource" });
   }
   document.addEventListener("scroll", soon, { capture: true, passive: true });
