@@ -35,7 +35,6 @@ def _settings(request: Request, is_known: Callable[[bytes], bool]) -> Answer:
     }
     answer: dict[str, Any] = {
         "integrations": {"Segment.io": segment},
-        "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}, "identify": {}, "group": {}},
         "edgeFunction": {},
         "analyticsNextEnabled": True,
         "middlewareSettings": {},
