@@ -41,6 +41,7 @@ MetricName = Literal[
     "snag_live_blob_bytes_max",
     "snag_live_frontier_lag_seconds",
     "snag_live_checkpoints_total",
+    "snag_live_funnel_reloads_total",
     "snag_alerts_total",
 ]
 
@@ -97,6 +98,9 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "snag_live_blob_bytes_max": Metric(Gauge, "Largest checkpoint blob written."),
     "snag_live_frontier_lag_seconds": Metric(Gauge, "How far the slowest partition is behind the clock."),
     "snag_live_checkpoints_total": Metric(Counter, "Checkpoint rounds finished."),
+    "snag_live_funnel_reloads_total": Metric(
+        Counter, "Funnel files that changed: taken, or refused for a mistake in them.", ("outcome",)
+    ),
     "snag_alerts_total": Metric(Counter, "Changes of alert state.", ("rule", "status")),
 }
 

@@ -10,7 +10,7 @@ import faust
 from processors.domain.funnels.attempt import AbandonRules
 from processors.domain.rules import Rules
 from processors.domain.session import SessionRules
-from processors.live import rewind
+from processors.live import funnel_watch, rewind
 from processors.live.alert_agent import CLOCK_PERIOD_S, AlertAgent
 from processors.live.worker import LiveWorker
 from schemas import topics
@@ -98,6 +98,7 @@ def create_app(settings: Settings, metrics: Metrics) -> tuple[Any, LiveWorker]:
     agent(alerts.run, "alerts", topics.METRICS)
     app.timer(live.tick_interval_s)(worker.tick)
     app.timer(rewind.PERIOD_S)(worker.rewind)
+    app.timer(funnel_watch.PERIOD_S)(worker.reload_funnels)
     app.timer(CLOCK_PERIOD_S)(worker.tell_alerts_the_time)
 
     async def on_revoked(*_: Any, **__: Any) -> None:

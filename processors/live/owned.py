@@ -131,6 +131,7 @@ class OwnedPartition:
         if not under_way.todo:
             self._round = None
             meta = Meta(under_way.offsets, len(self.state.buckets), under_way.journal)
+            self._store.save_step_times(self.state.number, self.state.step_times)
             self._store.save_meta(self.state.number, meta, self._journal_first)
             self._journal_first = under_way.journal
             await self._flush()

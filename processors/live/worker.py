@@ -7,6 +7,7 @@ when the next record of a partition arrives.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -15,6 +16,7 @@ from faust.types import TP
 
 from processors.domain.partition import Partition
 from processors.domain.rules import Rules
+from processors.live.funnel_watch import FunnelError, FunnelWatch
 from processors.live.gate import OffsetGate
 from processors.live.output import Output
 from processors.live.owned import OwnedPartition
@@ -36,6 +38,7 @@ class LiveWorker:
 
     def __init__(self, app: Any, table: Any, settings: Settings, rules: Rules, metrics: Metrics) -> None:
         self._app, self._settings, self._rules, self._metrics = app, settings, rules, metrics
+        self._funnels = FunnelWatch(settings.funnels_dir, rules.funnels)
         self._store = Store(table)
         self._output = Output(app, settings.kafka.topic_prefix, settings.kafka.partitions, metrics)
         self._rewinder = Rewinder(app)
@@ -98,7 +101,7 @@ class LiveWorker:
             wanted[name], doubt[name] = max(start, checkpoint), ends.get(tp) or 0
             if 0 < checkpoint < start:
                 log.error("events lost to retention", topic=tp.topic, partition=partition, lost=start - checkpoint)
-        state = Partition(partition, loaded.buckets, self._rules, doubt)
+        state = Partition(partition, loaded.buckets, self._rules, doubt, loaded.step_times)
         state.remember(loaded.new_rows)
         log.info("partition loaded", partition=partition, wanted=wanted, visitors=state.visitors())
         return OwnedPartition(
@@ -129,6 +132,25 @@ class LiveWorker:
         value = encode_frontiers(Frontiers(frontiers))
         for partition in range(self._settings.kafka.partitions):
             await self._output.send_tick(topics.METRICS, partition, value)
+
+    async def reload_funnels(self) -> None:
+        """Take in funnel files that have changed. Call every funnel_watch.PERIOD_S.
+
+        What is not final is judged by the new definitions when it changes next; a broken file changes nothing.
+        """
+        try:
+            funnels = self._funnels.changed()
+        except FunnelError as error:
+            self._metrics.counter("snag_live_funnel_reloads_total", "refused").inc()
+            log.error("funnel file refused, the funnels before hold on", error=str(error))
+            return
+        if funnels is None:
+            return
+        self._rules = dataclasses.replace(self._rules, funnels=funnels)
+        for owned in self._owned.values():
+            owned.state.rules = self._rules
+        self._metrics.counter("snag_live_funnel_reloads_total", "taken").inc()
+        log.info("funnels reloaded", funnels={funnel.name: funnel.version for funnel in funnels})
 
     def assigned(self) -> set[int]:
         """Partition numbers assigned to this worker now."""

@@ -35,20 +35,24 @@ def sessions(rows: Iterable[Row]) -> dict[str, tuple[Any, ...]]:
 
 
 def attempts(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[int, float]]:
-    """By (visitor, start): (steps reached, value last seen). A complete attempt is followed by a new one."""
+    """By (visitor, start): (number of the step where it stands, value last seen).
+
+    The cart, shipping and payment may be left out, the checkout may not. A complete attempt is followed by a new one.
+    """
     steps = [r for r in rows if r["type"] in STEPS]
     steps.sort(key=lambda r: (r["ts"], STEPS.index(r["type"]), r["event_id"]))
+    checkout, order = STEPS.index("checkout_started"), STEPS.index("order_completed")
     found: dict[tuple[str, str], tuple[int, float]] = {}
     current: dict[str, tuple[str, int]] = {}
     for row in steps:
         visitor, step, value = row["visitor_id"], STEPS.index(row["type"]), float(row["value"])
-        start, reached = current.get(visitor, ("", 0))
-        if reached in {0, len(STEPS)}:
-            if step == 0:
-                current[visitor] = (row["ts"], 1)
-                found[visitor, row["ts"]] = (1, value)
-            continue
-        reached += step == reached
-        current[visitor] = (start, reached)
-        found[visitor, start] = (reached, value)
+        start, position = current.get(visitor, ("", order))
+        if position == order:
+            if step > checkout:
+                continue
+            start, position = row["ts"], step
+        elif step > position and not position < checkout < step:
+            position = step
+        current[visitor] = (start, position)
+        found[visitor, start] = (position + 1, value)
     return found

@@ -28,28 +28,63 @@ def step(number: int, entered: int, before: int | None, **more: Any) -> dict[str
         "passed": 0,
         "dropped": 0,
         "open": 0,
+        "ripe": entered,
+        "ripe_attempts": 200,
         "conversion_from_start": entered / 200,
         "conversion_from_previous": None if before is None else entered / before,
         "median_seconds": None if before is None else 75.0,
         "value_lost": 0.0,
+        "currency": "",
+        "troubled": 0,
+        "top_friction": "",
+        "top_friction_attempts": 0,
+        "top_error": "",
+        "top_error_attempts": 0,
+        "first_cause": "",
         **more,
     }
 
 
 def test_a_chart_shows_counts_shares_drops_money_and_time() -> None:
-    rows = [step(1, 200, None, dropped=90, open=10, value_lost=4321.5), step(2, 100, 200)]
-    title, first, between, second = funnel_chart(rows, 80)
+    rows = [step(1, 200, None, dropped=90, open=10, value_lost=4321.5, currency="EUR"), step(2, 100, 200)]
+    title, first, between, why, second = funnel_chart(rows, 80)
     assert title == "shop, version 1"
     assert first.split()[:2] == ["1", "step1"] and first.split()[-2:] == ["200", "100.0%"]
     assert second.split()[-2:] == ["100", "50.0%"]
-    assert between.strip() == "↓ 50.0% · median 75 s · dropped 90 worth 4,321.50 · open 10"
+    assert between.strip() == "↓ 50.0% of 200 · median 75 s · dropped 90 worth 4,321.50 EUR · open 10"
+    assert why.strip() == "why: no error or friction seen"
     assert first.count("█") == 2 * second.count("█")
     assert max(map(len, (first, second))) <= 80
 
 
-def test_a_chart_keeps_sites_and_versions_apart() -> None:
+def test_a_chart_says_why_people_left() -> None:
+    seen = {"troubled": 7, "top_friction": "rage_click", "top_friction_attempts": 4, "first_cause": "error:payment"}
+    rows = [
+        step(1, 9, None, dropped=9, top_error="payment: card declined", top_error_attempts=6, **seen),
+        step(2, 0, 9),
+    ]
+    assert funnel_chart(rows, 120)[3].strip() == (
+        "why: payment: card declined (6) · rage_click (4); 7 of 9 saw trouble, first error:payment"
+    )
+    assert len(funnel_chart(rows, 80)[3]) <= 80
+
+
+def test_a_chart_without_ripe_attempts_says_so_and_marks_its_shares() -> None:
+    young: dict[str, Any] = {"ripe": 0, "ripe_attempts": 0, "conversion_from_start": None}
+    rows = [step(1, 4, None, passed=1, open=3, **young), step(2, 1, None, passed=1, **young)]
+    title, first, _, second = funnel_chart(rows, 80)
+    assert title.endswith("no attempt is old enough for rates, ~ is the share of all")
+    assert (first.split()[-1], second.split()[-1]) == ("~100.0%", "~25.0%")
+
+
+def test_a_chart_keeps_sites_versions_and_segments_apart() -> None:
     rows = [step(1, 200, None), step(1, 10, None, site="other", conversion_from_start=1.0)]
     assert [line for line in funnel_chart(rows, 80) if "version" in line] == ["shop, version 1", "other, version 1"]
+    rows = [step(1, 2, None, segment=name) for name in ("", "mobile")]
+    assert [line for line in funnel_chart(rows, 80) if "version" in line] == [
+        "shop, version 1, (none)",
+        "shop, version 1, mobile",
+    ]
 
 
 def test_a_small_share_still_shows_and_an_empty_step_does_not() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from processors.domain.fact import Fact
+from processors.domain.friction.signal import Signal
 from processors.domain.funnels.attempt import AbandonRules, Attempt, Plan, find_attempts
+from processors.domain.funnels.row import attempt_row
 from processors.domain.funnels.standing import Standing, standing
-from schemas.funnel import Funnel, Step
+from schemas.funnel import Funnel, Step, load_funnels, parse_funnel
 from tests.unit.test_domain_fact import make_fact
 
 RULES = AbandonRules()
@@ -160,3 +162,130 @@ def test_an_attempt_is_named_by_funnel_visitor_and_start() -> None:
     assert one.attempt_id == only(*walk(*STEPS)).attempt_id
     (other,) = find_attempts("bob", [make_fact(0, "product_added")], PLAN, RULES)
     assert one.attempt_id != other.attempt_id
+
+
+def plan_of(text: str) -> Plan:
+    """A funnel `f` of steps a, b, c and whatever `text` adds before them."""
+    steps = "".join(f'[[steps]]\nname = "{name}"\ntype = "{name}"\n' for name in "abc")
+    return Plan(parse_funnel(f'name = "f"\n{text}\n{steps}', "f"))
+
+
+def steps(attempt: Attempt) -> str:
+    return "".join(attempt.funnel.steps[reached.step].name for reached in attempt.reached)
+
+
+def test_an_optional_step_may_be_left_out() -> None:
+    plan = Plan(next(f for f in load_funnels() if f.name == "checkout"))
+    (bought,) = attempts(*walk("checkout_started", "order_completed"), plan=plan)
+    assert ([r.step for r in bought.reached], bought.complete) == ([1, 4], True)
+    assert attempts(*walk("shipping", "payment", "order_completed"), plan=plan) == []  # no checkout, no attempt
+    (skipped,) = attempts(*walk("product_added", "order_completed"), plan=plan)
+    assert [r.step for r in skipped.reached] == [0]
+
+
+def test_strict_order_allows_other_events_but_no_step_out_of_turn() -> None:
+    strict = plan_of('order = "strict"')
+    (whole,) = attempts(*walk("a", "x", "b", "b", "c"), plan=strict)
+    assert (steps(whole), whole.complete) == ("abc", True)
+    (broken,) = attempts(*walk("a", "c", "b", "c"), plan=strict)
+    assert (steps(broken), broken.broken, state(broken, 0)) == ("a", True, "abandoned")
+    first, second = attempts(*walk("a", "b", "a", "b", "c"), plan=strict)
+    assert (steps(first), first.broken, steps(second)) == ("ab", True, "abc")
+
+
+def test_any_order_is_complete_when_every_step_was_reached() -> None:
+    anyhow = plan_of('order = "any"')
+    (whole,) = attempts(*walk("c", "a", "a", "b"), plan=anyhow)
+    assert (steps(whole), whole.complete, whole.step) == ("cab", True, 1)
+    (half,) = attempts(*walk("b", "a"), plan=anyhow)
+    assert (half.complete, half.step) == (False, 0)
+    left, again = attempts(make_fact(1, "b"), make_fact(HOUR, "b"), plan=anyhow)
+    assert (state(left, HOUR), state(again, HOUR)) == ("abandoned", "open")
+
+
+def test_one_fact_reaches_one_step() -> None:
+    twice = "".join(f'[[steps]]\nname = "{n}"\ntype = "a"\n' for n in (1, 2))
+    plan = Plan(parse_funnel('name = "f"\n' + twice, "f"))
+    assert [len(a.reached) for a in attempts(*walk("a", "a", "a"), plan=plan)] == [2, 1]
+
+
+def test_an_exclusion_takes_the_attempt_out() -> None:
+    guarded = Plan(
+        parse_funnel(
+            'name = "f"\n[[steps]]\nname = "a"\ntype = "a"\n[[steps]]\nname = "b"\ntype = "b"\n'
+            '[[steps]]\nname = "c"\ntype = "c"\n'
+            '[[exclude]]\nname = "staff"\nany_of = [{ type = "login" }]\nafter = "b"\n',
+            "f",
+        )
+    )
+    (early,) = attempts(*walk("login", "a", "login", "b", "c"), plan=guarded)
+    assert early.complete  # before step b it does not count
+    (out,) = attempts(*walk("a", "b", "login", "c"), plan=guarded)
+    assert (out.excluded_by, steps(out), state(out, 10 * HOUR)) == ("staff", "ab", "excluded")
+    out, again = attempts(*walk("a", "b", "login", "a", "b", "c"), plan=guarded)
+    assert (state(out, 0), state(again, 0)) == ("excluded", "converted")
+    (left,) = attempts(make_fact(1, "a"), make_fact(2, "b"), make_fact(HOUR, "login"), plan=guarded)
+    assert state(left, HOUR) == "abandoned"  # it had left before
+
+
+def test_an_explicit_leave_abandons_at_once_and_is_revisable() -> None:
+    leaving = plan_of('leave = [{ type = "cancel" }]')
+    (left,) = attempts(*walk("a", "b", "cancel", "x"), plan=leaving)
+    assert (state(left, 0), left.left_at, left.last_seen) == ("abandoned", 2 * MINUTE, 2 * MINUTE)
+    (back,) = attempts(*walk("a", "b", "cancel", "c"), plan=leaving)
+    assert state(back, 0) == "recovered"
+    first, second = attempts(*walk("a", "cancel", "a", "b", "c"), plan=leaving)
+    assert (state(first, 0), state(second, 0)) == ("abandoned", "converted")
+
+
+def test_the_end_of_the_window_is_a_leave() -> None:
+    short = plan_of("window_h = 0.5")
+    (late,) = attempts(*walk("a", "x", "x", "b", pause=11 * MINUTE), plan=short)
+    assert (steps(late), late.left_at, state(late, 0)) == ("a", 30 * MINUTE, "abandoned")
+
+
+def test_money_currency_and_breakdown_are_read_from_the_steps() -> None:
+    plan = plan_of('value = ["total", "worth"]\nbreakdown = ["plan"]')
+    facts = [
+        make_fact(0, "a", props={"worth": 5.0, "currency": "EUR", "plan": ""}),
+        make_fact(1, "x", props={"total": 99.0, "plan": "none"}),
+        make_fact(2, "b", props={"total": 7.0, "worth": 8.0, "plan": "pro"}),
+        make_fact(3, "b", props={"plan": "free", "currency": "USD"}),
+    ]
+    (attempt,) = attempts(*facts, plan=plan)
+    assert (attempt.value, attempt.currency, attempt.breakdown) == (7.0, "USD", {"plan": "pro"})
+
+
+def test_an_attempt_ripens_by_receipt() -> None:
+    attempt = only(make_fact(0, "product_added", received=5_000))
+    assert not stands(attempt, 30 * MINUTE + 4_999).ripe
+    assert stands(attempt, 30 * MINUTE + 5_000).ripe
+    stages = [stands(attempt, at).stage for at in (5_000, 125_000, 30 * MINUTE + 4_999, 30 * MINUTE + 5_000)]
+    assert stages == sorted(stages)
+
+
+def test_patience_decides_when_an_attempt_stalls() -> None:
+    attempt = only(make_fact(0, "product_added"))
+    assert standing(attempt, 20_000, 20_000, RULES).state == "stalled"
+    assert standing(attempt, 19_999, 20_000, RULES).state == "open"
+
+
+def test_a_row_tells_what_went_wrong_on_which_step() -> None:
+    facts = [
+        make_fact(0, "product_added"),
+        make_fact(10, "js_error", error_class="js", fingerprint="f1", message="boom"),
+        make_fact(20, "checkout_started"),
+        make_fact(30, "http_error", error_class="http_5xx", fingerprint="f2", message="500"),
+        make_fact(40, "js_error", error_class="js", fingerprint="f1", message="boom"),
+        make_fact(50, "http_error", error_class="http_5xx", fingerprint="f2", message="501"),
+    ]
+    rage = Signal("rage_click", facts[2], facts[3], {})
+    attempt = only(*facts)
+    row = attempt_row(attempt, stands(attempt, 60), PATIENCE_MS, facts, [rage])
+    assert row.step_errors == [{"js": 1}, {"http_5xx": 2, "js": 1}, {}, {}, {}]
+    assert row.step_friction == [{}, {"rage_click": 1}, {}, {}, {}]
+    assert (row.errors, row.friction) == (row.step_errors[1], row.step_friction[1])
+    assert row.error_counts == {"f2": 2, "f1": 1}
+    assert row.error_messages == {"f2": "http_5xx: 500", "f1": "js: boom"}
+    assert row.first_cause == "error:http_5xx"
+    assert (row.step_name, row.seconds_on_step, row.stalled_after_s) == ("checkout_started", 0.03, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from processors.domain.bucket import Bucket
 from processors.domain.fact import decode_lines
 from processors.domain.partition import Emission, Partition
+from schemas.funnel import parse_funnel
 from schemas.rows import MinuteMetrics
 from tests.oracle.events import moment
 from tests.oracle.streams import Event
@@ -352,3 +354,49 @@ def test_a_hot_key_s_events_count_in_rates_and_build_no_session() -> None:
     whole, error = sorted(said(emission, "error_rates"), key=lambda row: row.get("class", ""))
     assert (whole["events"], whole["sessions"], error["events"], error.get("sessions", 0)) == (6, 1, 5, 0)
     assert state.visitors() == 1
+
+
+def test_new_definitions_judge_what_is_not_final_anew() -> None:
+    state = partition()
+    old = parse_funnel('name = "f"\n[[steps]]\nname = "a"\ntype = "click"\n[[steps]]\nname = "b"\ntype = "pay"\n', "f")
+    state.rules = dataclasses.replace(RULES, funnels=(old,))
+    apply(state, 0, event("a", 0, "click"), event("b", 1, "scroll"))
+    (before,) = said(tick(state, 0), "funnels")
+    new = parse_funnel(
+        'name = "f"\nversion = 2\n[[steps]]\nname = "a"\ntype = "scroll"\n[[steps]]\nname = "b"\ntype = "pay"\n', "f"
+    )
+    state.rules = dataclasses.replace(RULES, funnels=(new,))
+    assert said(tick(state, 60_000), "funnels") == [], "nothing happened to the visitor yet"
+    apply(state, 1, event("c", 90_000, "pay"))
+    emission = tick(state, 90_000)
+    rows = {row["attempt_id"]: row for row in said(emission, "funnels")}
+    assert rows.pop(before["attempt_id"])["deleted"] == 1
+    (after,) = rows.values()
+    assert (after["funnel_version"], after["state"], after["step_reached"]) == (2, "converted", 2)
+    cohorts = {(r["funnel_version"], r["step"]): r.get("entered", 0) for r in said(emission, "funnel_cohorts")}
+    assert cohorts == {(1, 1): 0, (2, 1): 1, (2, 2): 1}
+
+
+def test_live_cohorts_follow_their_attempts_and_ripen() -> None:
+    state = partition(buckets=3)
+    for n, who in enumerate(("ann", "bob", "cat", "dan")):
+        apply(state, n, event(f"{who}1", n, "checkout_started", who, props={"value": 10.25}), topic="checkouts")
+    apply(state, 4, event("ann2", 60_000, "order_completed", "ann"), topic="checkouts")
+    apply(state, 5, event("bot", 1, "checkout_started", "bot", is_bot=True), topic="checkouts")
+
+    def started(at: int) -> list[dict[str, Any]]:
+        rows = said(tick(state, at), "funnel_cohorts")
+        return [row for row in rows if row["funnel"] == "checkout" and row["step"] == 2]
+
+    numbers = ("entered", "passed", "stalled", "abandoned", "open", "value", "value_lost", "ripe")
+
+    def told(at: int) -> list[list[Any]]:
+        return [[row.get(name, 0) for name in numbers] for row in started(at)]
+
+    assert told(60_000) == [[4, 1, 0, 0, 3, 41.0, 0, 0]]
+    assert told(120_003) == [[4, 1, 3, 0, 0, 41.0, 0, 0]]
+    assert told(30 * MINUTE + 3) == [[4, 1, 0, 3, 0, 41.0, 30.75, 0]]
+    assert told(31 * MINUTE - 1) == []
+    assert told(31 * MINUTE + 3_000) == [[4, 1, 0, 3, 0, 41.0, 30.75, True]]
+    apply(state, 6, event("bob2", 2 * HOUR, "order_completed", "bob"), topic="checkouts")
+    assert told(2 * HOUR) == [[4, 2, 0, 2, 0, 41.0, 20.5, True]], "a recovery corrects it"

@@ -6,6 +6,7 @@ import asyncio
 from random import Random
 
 from processors.domain.bucket import Bucket, visitor_key
+from processors.domain.funnels.patience import StepTimes
 from processors.domain.visitor import SESSION, NewRow, RowId
 from processors.live.store import Meta, Store
 from tests.oracle.fakes import FakeTable
@@ -95,3 +96,17 @@ def test_meta_is_written_before_the_journal_is_dropped() -> None:
         loaded = Store(table.crashed(Random(seed))).load(3, 1)
         covered = loaded.buckets[0].offsets == {"clickstream": 5}
         assert covered or [row[2].id for row in loaded.new_rows] == ["ann"]
+
+
+def test_step_times_are_written_when_they_changed() -> None:
+    table = FakeTable()
+    store = Store(table)
+    times = StepTimes()
+    store.save_step_times(3, times)
+    assert table.data == {}
+    times.learn(("shop", "checkout", 1, 0), 7.0, 0)
+    store.save_step_times(3, times)
+    written = len(table.log)
+    store.save_step_times(3, times)
+    assert (written, len(table.log)) == (1, 1)
+    assert Store(FakeTable(table.log)).load(3, 1).step_times.dump() == times.dump()
