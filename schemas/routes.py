@@ -25,6 +25,7 @@ RouteName = Literal[
     "vitals",
     "ga4",
     "ga4_debug",
+    "ga4_tag",
     "pixel",
     "cloudevents",
 ]
@@ -107,6 +108,12 @@ ROUTES: Final[dict[RouteName, Route]] = {
     "ga4": Route("Google Analytics 4's Measurement Protocol", ("/mp/collect",), body="{client_id, events: [..]}."),
     "ga4_debug": Route(
         "Google Analytics 4's validation server", ("/debug/mp/collect",), body="What /mp/collect takes; it is not kept."
+    ),
+    "ga4_tag": Route(
+        "Google Analytics 4's tag in a page",
+        ("/g/collect",),
+        ("GET", "POST"),
+        body="One event a line; the query holds what they share.",
     ),
     "pixel": Route("An image for pages without scripts", ("/p.gif",), methods=("GET",)),
     "cloudevents": Route(

@@ -8,6 +8,7 @@ from ingest.adapters.adapter import Served
 from ingest.adapters.browser_reports import BROWSER_REPORTS
 from ingest.adapters.cloudevents import CLOUDEVENTS
 from ingest.adapters.ga4 import GA4, GA4_DEBUG
+from ingest.adapters.ga4_tag import GA4_TAG
 from ingest.adapters.native import NATIVE
 from ingest.adapters.pixel import PIXEL
 from ingest.adapters.posthog import POSTHOG, POSTHOG_V1
@@ -35,6 +36,7 @@ SERVED: Final[tuple[Served, ...]] = (
     WEB_VITALS,
     GA4,
     GA4_DEBUG,
+    GA4_TAG,
     PIXEL,
     CLOUDEVENTS,
 )

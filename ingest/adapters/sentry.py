@@ -97,7 +97,7 @@ def _key_of_dsn(dsn: str) -> bytes:
 
 def _answer(_request: Request, submission: Submission, _verdicts: Verdicts) -> Answer:
     """The event's id, as Sentry answers; SDKs want any JSON with 200."""
-    ids = [item.event_id for item in submission.items if isinstance(item, IncomingEvent)]
+    ids = [item.event_id for item in submission.items if isinstance(item, IncomingEvent) and item.event_id]
     return Answer(body=msgspec.json.encode({"id": ids[0]} if ids else {}))
 
 

@@ -11,6 +11,7 @@ export async function* paced() {
   }
 }
 
-export function report(failed) {
-  console.log(JSON.stringify({ failed: [...failed].sort() }));
+// `ids`: by ordered id the client's own, where it takes none from outside
+export function report(failed, ids = {}) {
+  console.log(JSON.stringify({ failed: [...failed].sort(), ids }));
 }

@@ -178,7 +178,9 @@ def test_nothing_is_lost_and_nothing_counts_twice(
         if scenario != "kill":
             assert outcome.failed == set()
     if BAD_DAYS.get(scenario):
-        assert {200, 429} <= set(outcome.forwarder.statuses) or {200, 503} <= set(outcome.forwarder.statuses)
+        statuses = set(outcome.forwarder.statuses)
+        assert statuses & {429, 503}
+        assert 200 in statuses or scenario in client.loses
 
 
 def wait_for_rows(pipeline: Pipeline, ids: set[str]) -> dict[str, Row]:

@@ -164,6 +164,7 @@ def test_every_column_of_tables_and_views_has_a_comment(db: Client) -> None:
         "v_funnel_by": f"v_funnel_by(funnel='x', {NOVEMBER}, by='device')",
         "v_funnel_cohorts": "v_funnel_cohorts",
         "v_logins": "v_logins",
+        "v_session_health": "v_session_health",
         "v_sessions": "v_sessions",
     }
     assert [view for view, _ in described] == sorted(sources)
@@ -507,6 +508,31 @@ def test_v_logins_counts_tries_and_sessions(db: Client) -> None:
     insert(db, "errors", refused)
     insert(db, "errors", refused[:1])
     assert rows(db, "SELECT * EXCEPT (site) FROM v_logins") == [(T0, 6, 2, 4, 3, 2, 1, 2 / 6, 2 / 3)]
+
+
+def test_v_session_health_counts_each_session_by_its_last_update(db: Client) -> None:
+    def health(n: int, release: str = "a", *, minutes: int = 0, **props: Any) -> Event:
+        started = {"started": T0.isoformat()} if "sid" in props else {}
+        at = T0 + timedelta(minutes=minutes)
+        return page_view(f"h{n}", at, type="session_health", release=release, props=started | props)
+
+    updates = [
+        health(1, sid="s1", status="ok"),
+        health(2, sid="s1", status="exited", minutes=1),
+        health(3, sid="s2", status="ok", errors=1),
+        health(4, sid="s2", status="crashed", errors=2, minutes=24 * 60),
+        health(5, sid="s3", status="exited", errors=1),
+        health(6, sid="s4", status="abnormal"),
+        health(7, sid="s5", status="unhandled", errors=1),
+        health(8, exited=10, errored=2, crashed=1),
+        health(9, release="b", exited=3),
+        health(10, sid="s6", status="crashed", release="b", minutes=1),
+    ]
+    insert(db, "clickstream", updates)
+    insert(db, "clickstream", updates[:4])
+    found = rows(db, "SELECT * EXCEPT (site, day) FROM v_session_health ORDER BY release")
+    assert found == [("a", 18, 11, 3, 1, 2, 1, 1 - 2 / 18), ("b", 4, 3, 0, 0, 1, 0, 0.75)]
+    assert rows(db, "SELECT DISTINCT day FROM v_session_health") == [(T0.date(),)]
 
 
 def test_v_error_rate_sums_partitions_over_the_cells_own_denominator(db: Client) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.npm import installed_packages
+
+BUNDLE_DEADLINE_S = 60
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -53,8 +58,10 @@ def http_server(handler: Any) -> Iterator[str]:
         server.server_close()
 
 
-def page_handler(answers: dict[str, tuple[int, str, bytes]]) -> type[BaseHTTPRequestHandler]:
-    """A handler that answers by path: (status, content type, body); 404 for every other path."""
+def page_handler(
+    answers: dict[str, tuple[int, str, bytes]], headers: Sequence[tuple[str, str]] = ()
+) -> type[BaseHTTPRequestHandler]:
+    """A handler that answers by path: (status, content type, body); 404 for every other path. All with `headers`."""
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -62,6 +69,8 @@ def page_handler(answers: dict[str, tuple[int, str, bytes]]) -> type[BaseHTTPReq
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
+            for name, value in headers:
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -71,6 +80,25 @@ def page_handler(answers: dict[str, tuple[int, str, bytes]]) -> type[BaseHTTPReq
             """Say nothing."""
 
     return Pages
+
+
+def bundled(code: str) -> bytes:
+    """The module `code` and the npm packages it imports, as one script."""
+    packages = installed_packages()
+    program = packages / f"page-{uuid.uuid4().hex}.mjs"
+    program.write_text(code)
+    esbuild = [str(packages / "node_modules" / ".bin" / "esbuild"), str(program)]
+    try:
+        done = subprocess.run(
+            [*esbuild, "--bundle", "--format=esm", "--log-level=warning"],
+            capture_output=True,
+            timeout=BUNDLE_DEADLINE_S,
+            check=False,
+        )
+    finally:
+        program.unlink()
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 def chromium(config: pytest.Config) -> str:

@@ -2,7 +2,8 @@
 
 A program lies in `tests/clients`. It reads an order from standard input, `{"address", "key", "events", "pause_s"}`,
 sends the events by its client with the client's usual settings, pausing after each, waits until the client is done
-with them, and prints `{"failed": [ids]}`: those that the client itself said it gave up.
+with them, and prints `{"failed": [ids], "ids": {}}`: those that the client itself said it gave up, and by ordered id
+the one that the client gave it, where it takes none from outside.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.npm import CLIENTS, installed_packages
+from tests.support.stories import sentry_row, sentry_story, snowplow_row, snowplow_story
 
 Sent = dict[str, Any]
 """One event to send: id, visitor, url, and either page (its title) or name and props."""
@@ -81,6 +83,8 @@ class Client:
     loses: dict[str, str] = field(default_factory=dict)
 
 
+_SENDS_ONCE: Final = dict.fromkeys(("429", "503", "kill"), "it sends once, whatever the answer")
+
 CATALOGUE: Final[tuple[Client, ...]] = (
     Client("segment-analytics-python", "segment_python.py"),
     Client("rudder-sdk-python", "rudder_python.py"),
@@ -89,6 +93,10 @@ CATALOGUE: Final[tuple[Client, ...]] = (
     Client("@segment/analytics-node", "segment_node.mjs"),
     Client("@rudderstack/rudder-sdk-node", "rudder_node.mjs"),
     Client("posthog-node", "posthog_node.mjs"),
+    Client("snowplow-tracker", "snowplow_python.py", story=snowplow_story, row=snowplow_row),
+    Client("@snowplow/node-tracker", "snowplow_node.mjs", story=snowplow_story, row=snowplow_row),
+    Client("sentry-sdk", "sentry_python.py", story=sentry_story, row=sentry_row, loses=_SENDS_ONCE),
+    Client("@sentry/node", "sentry_node.mjs", story=sentry_story, row=sentry_row, loses=_SENDS_ONCE),
 )
 
 
@@ -106,7 +114,7 @@ class Running:
         return self.process.poll() is None
 
     def finish(self) -> set[str]:
-        """Wait until it ends; returns the ids of the events that the client said it gave up."""
+        """Wait until it ends; returns the ids of the events the client said it gave up. `events` know theirs then."""
         try:
             out, err = self.process.communicate(timeout=RUN_DEADLINE_S)
         except subprocess.TimeoutExpired:
@@ -114,7 +122,10 @@ class Running:
             out, err = self.process.communicate()
             raise AssertionError(f"{self.client.name} does not end:\n{out[-500:]}\n{err[-3000:]}") from None
         assert self.process.returncode == 0, f"{self.client.name} failed:\n{err[-3000:]}"
-        return set(json.loads(out.splitlines()[-1])["failed"])
+        report = json.loads(out.splitlines()[-1])
+        for event in self.events:
+            event["id"] = report["ids"].get(event["id"], event["id"])
+        return set(report["failed"])
 
 
 def start(
