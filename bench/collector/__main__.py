@@ -1,0 +1,95 @@
+"""`python -m bench.collector`: the collector beside a floor and the OpenTelemetry Collector, one broker, acks=all.
+
+wrk posts the same events of about 400 bytes to each. The floor is the same server, batcher and producer that never look
+into a body. The OpenTelemetry Collector (Go) takes them as OTLP log records and checks nothing about them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from bench.collector import otel, outage
+from bench.collector.load import Reading, wrk
+from bench.collector.subjects import Subject, otel_collector, ours
+from tests.support.stack import kafka_broker
+
+SIZES = [1, 50]
+WARM_UP_S = 2
+HEADS = ("", "events/body", "connections", "requests/s", "events/s", "p50 ms", "p99 ms", "CPU s/M events", "peak MiB")
+
+
+def subjects(directory: Path, bootstrap: str, binary: Path | None) -> Iterator[AbstractContextManager[Subject]]:
+    """Each one, started when it is entered."""
+    yield ours("floor", directory / "floor", bootstrap, SIZES, module="bench.collector.floor")
+    yield ours("Snag, 1 process", directory / "one", bootstrap, SIZES)
+    yield ours("Snag, 2 processes", directory / "two", bootstrap, SIZES, processes=2)
+    if binary is not None:
+        yield otel_collector(directory / "otel", bootstrap, SIZES, binary)
+
+
+def row(name: str, size: int, connections: int, reading: Reading) -> str:
+    """One line of the table; errors are said beside the name."""
+    if reading.refused or reading.failed:
+        name += f" ({reading.refused} refused, {reading.failed} failed)"
+    cells = (
+        *(name, size, connections, f"{reading.requests_per_s:,.0f}", f"{reading.events_per_s:,.0f}"),
+        *(reading.p50_ms, reading.p99_ms, reading.cpu_s_per_million_events, reading.peak_memory_mib),
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def main() -> None:
+    """Measure everything and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5, help="of each reading")
+    parser.add_argument("--connections", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--only", default="", help="measure only what has this in its name")
+    parser.add_argument("--no-outage", action="store_true")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "snag-bench" / "otelk"
+    parser.add_argument("--otel-dir", type=Path, default=cache, help="where the OpenTelemetry Collector is built")
+    args = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is missing: apt-get install wrk")
+    binary = otel.built(args.otel_dir)
+    if binary is None:
+        print("NOT MEASURED: the OpenTelemetry Collector; building it needs Go.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="snag-bench-") as name:
+        directory = Path(name)
+        with kafka_broker(directory / "broker") as broker:
+            print("| " + " | ".join(HEADS) + " |\n|" + "---|" * len(HEADS), flush=True)
+            for entering in subjects(directory, broker.bootstrap, binary):
+                with entering as subject:
+                    if args.only not in subject.name:
+                        continue
+                    for size, bodies in subject.bodies.items():
+                        for connections in args.connections:
+                            for seconds in (WARM_UP_S, args.seconds):
+                                reading = wrk(
+                                    subject.url,
+                                    bodies,
+                                    connections=connections,
+                                    seconds=seconds,
+                                    events_per_body=size,
+                                    pid=subject.process.pid,
+                                )
+                            print(row(subject.name, size, connections, reading), flush=True)
+            if not args.no_outage:
+                with ours("Snag, 1 process", directory / "outage", broker.bootstrap, SIZES) as subject:
+                    found = outage.measure(subject, broker, connections=64, seconds=args.seconds)
+                for size, reading in found.away.items():
+                    print(row("Snag, broker away", size, 64, reading))
+                print(
+                    f"\nDrained {found.spooled_events:,} events in {found.drain_s:.1f} s: "
+                    f"{found.drained_events_per_s:,} events/s"
+                )
+
+
+if __name__ == "__main__":
+    main()
