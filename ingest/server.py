@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -25,6 +26,7 @@ _GRACE_SHARE: Final = 0.5  # of the time a stop may take, for requests that are 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 65  # longer than the usual 60 s of a load balancer, which must be the one to close
 _LOOK_TICKS: Final = 10  # uvicorn ticks ten times a second; slow senders are looked for once
+_SWITCH_INTERVAL_S: Final = 0.0005
 _OTHER_FILES: Final = 128  # what the process has open beside connections: spool, Kafka, libraries
 
 
@@ -69,6 +71,9 @@ def serve(settings: Settings) -> None:
 
     Exits with 3 when the port or the spool cannot be had; the log says why.
     """
+    # The threads that send and write do little between system calls, and after each the loop would keep the interpreter
+    # from them for Python's usual 5 ms: an acknowledgement has several of those.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     ingest = settings.ingest
     config = uvicorn.Config(
         create_app(settings),

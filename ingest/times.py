@@ -31,6 +31,8 @@ def read_moment(value: Any) -> datetime | None:
 
     Milliseconds are cut, not rounded. None when it is unreadable or outside the years MIN_YEAR to MAX_YEAR.
     """
+    if type(value) is int and _MILLISECONDS_FROM <= value < _MAX_MS:  # what scripts in pages send
+        return from_ms(value)
     if isinstance(value, datetime):
         return _utc(value)
     if isinstance(value, str):
@@ -56,6 +58,8 @@ def skew(sent_at: datetime | None, received_at: datetime) -> timedelta:
 
 def _utc(moment: datetime) -> datetime | None:
     zone = moment.tzinfo
+    if zone is UTC and not moment.microsecond % 1000:
+        return _in_range(moment)
     if zone is None:
         moment = moment.replace(tzinfo=UTC)
     elif zone is not UTC:

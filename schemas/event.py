@@ -79,7 +79,7 @@ def to_ms(moment: datetime) -> int:
 
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of `ms` milliseconds since the Unix epoch."""
-    return EPOCH + timedelta(milliseconds=ms)
+    return EPOCH + timedelta(0, 0, ms * 1000)  # keywords would cost a third more
 
 
 def partition_key(event: Event) -> bytes:
