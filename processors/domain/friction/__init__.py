@@ -62,20 +62,20 @@ FINDERS: Final[dict[str, Find]] = {
 def find_signals(facts: Sequence[Fact], rules: Mapping[str, FrictionRule]) -> list[Signal]:
     """The signals in one session's `facts` (in event order), by time."""
     types = {fact.type for fact in facts}
+    elements = {fact.element for fact in facts}
     found: list[Signal] = []
     for rule_id, find in FINDERS.items():
         rule = rules[rule_id]
         if rule.triggers.isdisjoint(types):
             continue
-        found += find(_looked_at(facts, rule.ignore), rule.thresholds)
+        found += find(_looked_at(facts, elements, rule.ignore), rule.thresholds)
     found.sort(key=lambda signal: (signal.at.order, signal.signal))
     return found
 
 
-def _looked_at(facts: Sequence[Fact], ignore: tuple[str, ...]) -> Sequence[Fact]:
-    if not ignore:
-        return facts
-    return [fact for fact in facts if not is_ignored(fact, ignore)]
+def _looked_at(facts: Sequence[Fact], elements: set[str], ignore: tuple[str, ...]) -> Sequence[Fact]:
+    ignored = {element for element in elements if is_ignored(element, ignore)} if ignore else None
+    return [fact for fact in facts if fact.element not in ignored] if ignored else facts
 
 
 def count_signals(signals: Sequence[Signal]) -> dict[str, int]:

@@ -21,7 +21,9 @@ def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Sig
     """Dead clicks among `facts`; thresholds: effect_ms, same_ms."""
     counted: dict[tuple[object, ...], int] = {}
     for fact in facts:
-        if fact.type not in ("click", "dead_click") or not _is_dead(fact, thresholds["effect_ms"]):
+        if fact.type != "dead_click" and (fact.type != "click" or fact.props is None):
+            continue
+        if not _is_dead(fact, thresholds["effect_ms"]):
             continue
         if is_text_field(fact) or tag_of(fact) in _QUIET_TAGS or _leads_outside(fact):
             continue

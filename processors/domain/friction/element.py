@@ -42,12 +42,12 @@ def is_clicked_often(fact: Fact) -> bool:
     return label in _REPEATED_SYMBOLS or not _REPEATED_WORDS.isdisjoint(label.split())
 
 
-def is_ignored(fact: Fact, ignore: tuple[str, ...]) -> bool:
-    """Whether the selector of the fact's element has a part that an entry of `ignore` describes (CSS's `closest`).
+def is_ignored(element: str, ignore: tuple[str, ...]) -> bool:
+    """Whether the selector `element` has a part that an entry of `ignore` describes (CSS's `closest`).
 
     An entry is one compound such as `.carousel`, `#next` or `button.plus`; all it names must be in one part.
     """
-    return bool(fact.element) and _is_ignored(fact.element[-_ELEMENT_MAX_CHARS:], ignore)
+    return bool(element) and _is_ignored(element[-_ELEMENT_MAX_CHARS:], ignore)
 
 
 @lru_cache(maxsize=4096)

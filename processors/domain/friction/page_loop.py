@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from processors.domain.fact import Fact
 from processors.domain.friction.signal import Signal
@@ -13,6 +14,10 @@ def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Sig
     views = _views(facts, thresholds["repeat_ms"])
     span_ms = thresholds["span_ms"]
     reloaded, round_ = max(2, int(thresholds["refreshes"]) + 1), max(3, int(thresholds["views"]))
+    places = [view.path or view.page for view in views]
+    fours = zip(places, places[1:], places[2:], places[3:], strict=False)
+    if min(reloaded, round_) > 3 and not any(a == c and b == d for a, b, c, d in fours):
+        return  # most sessions: nowhere two views that repeat the two before
     circle: list[Fact] = []
     reloads: list[Fact] = []
     for view in views:
@@ -32,14 +37,12 @@ def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Sig
 
 def _views(facts: Sequence[Fact], repeat_ms: float) -> list[Fact]:
     """The page views, without those that repeat the view before within `repeat_ms`."""
-    views: list[Fact] = []
-    last: Fact | None = None
-    for fact in facts:
-        if fact.type == "page_view":
-            if last is None or fact.place != last.place or fact.ts - last.ts > repeat_ms:
-                views.append(fact)
-            last = fact
-    return views
+    views = [fact for fact in facts if fact.type == "page_view"]
+    return views[:1] + [
+        view
+        for before, view in pairwise(views)
+        if view.ts - before.ts > repeat_ms or (view.path or view.page) != (before.path or before.page)
+    ]
 
 
 def _fire(kind: str, run: Sequence[Fact], needed: int, span_ms: float) -> Iterator[Signal]:

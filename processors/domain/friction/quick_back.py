@@ -10,13 +10,9 @@ from processors.domain.friction.signal import Signal
 
 def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Signal]:
     """Quick backs among `facts`: the view that was left again within dwell_ms for the page before it."""
-    before: Fact | None = None
-    here: Fact | None = None
-    for fact in facts:
-        if fact.type != "page_view" or (here is not None and fact.place == here.place):
-            continue
-        if before is not None and here is not None and fact.place == before.place:
-            dwell = fact.ts - here.ts
-            if dwell < thresholds["dwell_ms"]:
-                yield Signal("quick_back", here, fact, {"dwell_ms": dwell, "left": here.page, "back_to": fact.page})
-        before, here = here, fact
+    views = [(fact.path or fact.page, fact) for fact in facts if fact.type == "page_view"]
+    visits = [visit for n, visit in enumerate(views) if n == 0 or visit[0] != views[n - 1][0]]
+    for (place, _), (_, here), (back, fact) in zip(visits, visits[1:], visits[2:], strict=False):
+        if place == back and fact.ts - here.ts < thresholds["dwell_ms"]:
+            evidence = {"dwell_ms": fact.ts - here.ts, "left": here.page, "back_to": fact.page}
+            yield Signal("quick_back", here, fact, evidence)

@@ -17,9 +17,13 @@ from processors.domain.friction.signal import Signal
 def find(facts: Sequence[Fact], thresholds: Mapping[str, float]) -> Iterator[Signal]:
     """Rage clicks among `facts`; thresholds: clicks, gap_ms, distance_px."""
     needed = max(1, int(thresholds["clicks"]))
+    clicks = [fact for fact in facts if fact.type == "click"]
+    longest_ms = thresholds["gap_ms"] * (needed - 1)
+    if needed > 1 and not any(b.ts - a.ts < longest_ms for a, b in zip(clicks, clicks[needed - 1 :], strict=False)):
+        return  # most sessions: no time in which so many clicks lie together, whatever they hit
     chain: list[Fact] = []
-    for fact in facts:
-        if fact.type != "click" or is_text_field(fact) or is_clicked_often(fact):
+    for fact in clicks:
+        if is_text_field(fact) or is_clicked_often(fact):
             continue
         if chain and not _continues(chain[-1], fact, thresholds):
             yield from _fire(chain, needed)
