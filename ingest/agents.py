@@ -65,7 +65,12 @@ class Agents:
                 is_bot=is_bot,
             )
 
+        @functools.lru_cache(maxsize=_REMEMBERED)
+        def read_request(user_agent: str) -> Agent:
+            return read(user_agent[:AGENT_MAX_CHARS]) if _SPEAKS_FOR_VISITOR.search(user_agent) else NOTHING
+
         self._read = read
+        self._read_request = read_request
 
     def of_event(self, user_agent: str) -> Agent:
         """What the visitor's own `user_agent` says, as a client passed it on with an event."""
@@ -73,7 +78,7 @@ class Agents:
 
     def of_request(self, user_agent: str) -> Agent:
         """What the `User-Agent` of a request says of the visitor: nothing, if it is the one of a server's library."""
-        return self.of_event(user_agent) if _SPEAKS_FOR_VISITOR.search(user_agent) else NOTHING
+        return self._read_request(user_agent)
 
 
 def _device_class(user_agent: str) -> str:

@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> App:
         ack_timeout_s=ingest.ack_timeout_s,
         timed_out=storage.kafka.mark_down,
     )
+    forget_key = settings.privacy.forget_key
     enrichment = Enrichment(settings.privacy, settings.limits)
     keys = WriteKeys(settings.sites)
     events = EventsRoute(
@@ -113,6 +114,7 @@ def create_app(settings: Settings) -> App:
         keys=keys,
         contexts=ContextReader(settings.privacy),
         limits=RateLimits(settings.limits),
+        forget_key=forget_key.get_secret_value().encode() if forget_key else None,
         intake=Intake(ingest, settings.kafka.topic_prefix, batcher, delivery, enrichment),
         delivery=delivery,
         budget=budget,

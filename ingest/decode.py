@@ -13,7 +13,7 @@ from ingest.lenient import read_leniently
 from ingest.refusal import Refusal, RequestError
 from ingest.scan import scan_array
 from ingest.times import read_moment
-from schemas.openapi import IncomingEvent, Moment, RequestCode
+from schemas.openapi import ForgetRequest, IncomingEvent, Moment, RequestCode
 
 Item = IncomingEvent | Refusal
 
@@ -53,7 +53,7 @@ class Submission(msgspec.Struct, frozen=True):
     Whatever the wire format, an adapter makes one of these, and the route hands it to `intake.Intake`. `write_key` is
     the key of a format that carries it in the body. `server_side`: a server speaks for its visitors, so that the
     request's own address and user agent say nothing about them (an event's `ip` and `user_agent` may). `skipped`: how
-    many parts of the request are of a kind that is not kept, by kind.
+    many parts of the request are of a kind that is not kept, by kind. `forget`: who is to be forgotten.
     """
 
     items: Sequence[Item]
@@ -62,6 +62,7 @@ class Submission(msgspec.Struct, frozen=True):
     write_key: bytes = b""
     server_side: bool = False
     skipped: Mapping[str, int] = {}
+    forget: ForgetRequest | None = None
 
 
 def decode_native(body: bytes, *, ndjson: bool, max_events: int) -> Submission:

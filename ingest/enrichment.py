@@ -75,7 +75,7 @@ class Enrichment:
             elif cookie_id and not event.visitor_id:
                 event.visitor_id = cookie_id
             who = event.visitor_id or event.session_id or request_ip
-            if hot is not None and who and hot.add(f"{event.site}:{who}".encode()):
+            if hot is not None and who and hot.add(event.site, who):
                 event.is_hot = True
 
         return enrich

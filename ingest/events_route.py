@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hmac
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from ingest.adapters.adapter import Adapter, Answer, Page, Request, Served, problem
+from ingest.adapters.forget import FORGET
 from ingest.batcher import AckError
 from ingest.budget import Budget
 from ingest.context import ContextReader, RequestContext
@@ -52,6 +54,7 @@ class EventsRoute:
         keys: WriteKeys,
         contexts: ContextReader,
         limits: RateLimits,
+        forget_key: bytes | None,
         intake: Intake,
         delivery: Delivery,
         budget: Budget,
@@ -61,6 +64,7 @@ class EventsRoute:
         self._keys = keys
         self._contexts = contexts
         self._limits = limits
+        self._forget_key = forget_key
         self._intake = intake
         self._delivery = delivery
         self._budget = budget
@@ -105,6 +109,8 @@ class EventsRoute:
                 answer = await self._take(served, request, context, receive)
                 if context.new_visitor and answer.status == 200:
                     extra.append(self._contexts.cookie_header(context))
+                if served is FORGET:
+                    extra += self._contexts.forgetting_headers()
             else:
                 answer = await self._show(served, request, receive)
             status = answer.status
@@ -193,7 +199,14 @@ class EventsRoute:
         submission = adapter.read(self._inflated(request, body, received_at))
         if site is None:
             site = self._site(submission.write_key, request)
+        if submission.forget is not None and not self._may_forget(request):
+            raise RequestError("unauthorized", "Send the setting privacy.forget_key as `X-Forget-Key`.")
         return site, submission, self._intake.submit(site, submission, received_at, context)
+
+    def _may_forget(self, request: Request) -> bool:
+        """Write keys stand in pages for all to read; a site can ask for another key before anybody is forgotten."""
+        key = self._forget_key
+        return key is None or hmac.compare_digest(request.header(b"x-forget-key"), key)
 
     async def _show(self, page: Page, request: Request, receive: Receive) -> Answer:
         """Answer a side request."""

@@ -9,7 +9,6 @@ per key, so that no visitor is flagged for sharing a cell with a hot key.
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
 
 WINDOW_MS: Final = 60_000
@@ -26,8 +25,8 @@ class HotKeys:
         self._half = max(1, max_per_minute // 2)
         self._until_ms = 0
         self._cells = [0] * _CELLS
-        self._suspects: dict[bytes, int] = {}
-        self._hot: dict[bytes, int] = {}
+        self._suspects: dict[tuple[str, str], int] = {}
+        self._hot: dict[tuple[str, str], int] = {}
 
     def turn_to(self, now_ms: int) -> None:
         """Begin a new minute if the last one is over at `now_ms` (Unix ms). Call it once a request."""
@@ -39,15 +38,18 @@ class HotKeys:
         self._suspects = {}
         self._until_ms = now_ms + WINDOW_MS
 
-    def add(self, key: bytes) -> bool:
-        """Count one event of `key`; whether the key is hot."""
-        if key in self._hot:
-            self._hot[key] += 1
+    def add(self, site: str, who: str) -> bool:
+        """Count one event of the key `who` of `site`; whether the key is hot."""
+        if self._hot and (site, who) in self._hot:
+            self._hot[site, who] += 1
             return True
-        cell = zlib.crc32(key) % _CELLS
+        cell = (hash(site) ^ hash(who)) % _CELLS  # texts keep their hash, and nobody outside can choose it
         self._cells[cell] += 1
         if self._cells[cell] <= self._half:
             return False
+        return self._suspect((site, who))
+
+    def _suspect(self, key: tuple[str, str]) -> bool:
         if key not in self._suspects and len(self._suspects) >= _MAX_SUSPECTS:
             return False
         count = self._suspects[key] = self._suspects.get(key, 0) + 1

@@ -19,16 +19,18 @@ from ingest.event_ids import EventIds
 from ingest.masking import mask_event, mask_json, mask_text, rules_for
 from ingest.normalise import Normaliser
 from ingest.refusal import Refusal, RequestError
-from ingest.times import skew
+from ingest.skew import ClockSkews
 from schemas.event import Event, Kind, partition_key, to_ms
-from schemas.openapi import RejectedEvent, Verdicts
-from schemas.rows import RejectedRow
+from schemas.openapi import ForgetRequest, RejectedEvent, Verdicts
+from schemas.rows import ErasureRow, RejectedRow
 from schemas.settings import IngestSettings
-from schemas.topics import MAX_RECORD_BYTES, REJECTED, TOPIC_OF_KIND, partition_of
+from schemas.topics import ERASURES, MAX_RECORD_BYTES, REJECTED, TOPIC_OF_KIND, partition_of
 
 RAW_MAX_BYTES: Final = 8 * 1024  # enough to see and mend an event; a flood of refusals must not fill Kafka
 
 _RECORD_OVERHEAD_BYTES: Final = 64 * 1024  # headers and framing around a largest line
+
+_FIRST_MASKED: Final = b',"url":'  # what stands before it, times and ids mostly, is not masked: half of a line
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -85,7 +87,9 @@ class Intake:
         self._max_line_bytes = min(settings.max_event_bytes, MAX_RECORD_BYTES - _RECORD_OVERHEAD_BYTES)
         self._topics = {kind: topic.full_name(prefix) for kind, topic in TOPIC_OF_KIND.items()}
         self._rejected_topic = REJECTED.full_name(prefix)
+        self._erasures_topic = ERASURES.full_name(prefix)
         self._next_id = EventIds().next
+        self._skews = ClockSkews()
         self._rejected_count = count()
 
     def submit(
@@ -96,6 +100,8 @@ class Intake:
         Of a visitor who opted out nothing is kept when the settings say so: the events count as accepted.
         """
         ticket = Ticket()
+        if submission.forget is not None:
+            self._list(site, submission.forget, received_at, ticket)
         if self._enrichment.drops(context):
             dropped = len(submission.items)
             return Receipt(ticket, Verdicts(accepted=dropped, rejected=[]), {}, opted_out=dropped)
@@ -104,11 +110,12 @@ class Intake:
         add = self._batcher.add
         topics = self._topics
         max_line_bytes = self._max_line_bytes
+        address = "" if submission.server_side else context.ip
         normalise = Normaliser(
             site,
             received_at,
             sent_at=submission.sent_at,
-            shift=skew(submission.sent_at, received_at),
+            shift=self._skews.of(site, submission.sent_at, received_at, otherwise=address),
             future_tolerance=self._future_tolerance,
             max_nesting=self._settings.max_nesting,
             next_id=self._next_id,
@@ -164,6 +171,14 @@ class Intake:
                 self._reject(row, ticket)
         return Receipt(ticket, verdicts, accepted)
 
+    def _list(self, site: str, asked: ForgetRequest, received_at: datetime, ticket: Ticket) -> None:
+        """Put who is to be forgotten on the erase list, a row each."""
+        visitor = ErasureRow(site=site, requested_at=received_at, visitor_id=asked.visitor_id)
+        user = ErasureRow(site=site, requested_at=received_at, user_id=asked.user_id)
+        for row in (visitor, user):
+            if row.visitor_id or row.user_id:
+                self._batcher.add(self._erasures_topic, 0, _encode(row), to_ms(received_at), ticket)
+
     def reject_body(self, site: str, error: RequestError, body: bytes, received_at: datetime) -> Ticket:
         """Keep the start of a `body` that could not be read, with the reason."""
         problem = error.problem()
@@ -189,10 +204,11 @@ class Intake:
 
 def _mask(events: Sequence[tuple[int, Event]], lines: list[bytes]) -> None:
     """Mask the secrets of `events`, encoded in `lines`; one search tells that there are none, as nearly always."""
-    if rules_for(b"\n".join(lines)) is None:
+    texts = [line[line.find(_FIRST_MASKED) :] if _FIRST_MASKED in line else line for line in lines]
+    if rules_for(b"\n".join(texts)) is None:
         return
     for place, (_, event) in enumerate(events):
-        if rules_for(lines[place]) is not None:
+        if rules_for(texts[place]) is not None:
             mask_event(event)
             lines[place] = _encode(event)
 

@@ -16,14 +16,14 @@ from kafka.errors import KafkaError
 from ingest.batcher import AckError, Done
 from schemas.logs import get_logger
 from schemas.settings import KafkaSettings
-from schemas.topics import CHECKOUTS, CLICKSTREAM, ERRORS, MAX_RECORD_BYTES, NDJSON, RAW, RECEIVED_AT_HEADER, REJECTED
+from schemas.topics import ERASURES, MAX_RECORD_BYTES, NDJSON, RAW, RECEIVED_AT_HEADER, REJECTED
 
 _log = get_logger(__name__)
 
-TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED)
+TOPICS: Final = (*RAW, REJECTED, ERASURES)
 
 _PROBE_INTERVAL_S: Final = 1.0  # how long an idle collector may believe in a dead Kafka, and a busy one in a live one
-_PROBE_TIMEOUT_MS: Final = 2000  # a broker that takes longer to list four topics is not one to promise durability on
+_PROBE_TIMEOUT_MS: Final = 2000  # a broker that takes longer to list five topics is not one to promise durability on
 _PRODUCER_BATCH_BYTES: Final = 1024 * 1024  # per partition and request; our records are up to half of it
 _HEADER_TYPE: Final = ("content-type", NDJSON.encode())
 

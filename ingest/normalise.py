@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from ingest.paths import path_of
 from ingest.refusal import Refusal
+from ingest.skew import Shift
 from ingest.times import read_moment
 from schemas.errors import error_class, fingerprint
 from schemas.event import KIND_OF_TYPE, TEXT_MAX_CHARS, Event, TsSource
 from schemas.openapi import IncomingEvent
 
 _LEVELS_ABOVE_PROPS: Final = 2  # the event and its `props`
-_ZERO: Final = timedelta()
 
 
 class Normaliser:
@@ -26,12 +26,12 @@ class Normaliser:
         received_at: datetime,
         *,
         sent_at: datetime | None,
-        shift: timedelta,
+        shift: Shift | None,
         future_tolerance: timedelta,
         max_nesting: int,
         next_id: Callable[[], str],
     ) -> None:
-        """`received_at` has millisecond precision; `shift` is added to client times (see `times.skew`)."""
+        """`received_at` has millisecond precision; `shift` corrects client times (see `skew.py`)."""
         self._site = site
         self._received_at = received_at
         self._sent_at = sent_at
@@ -58,7 +58,7 @@ class Normaliser:
                 cause = f"`{field}` names no usable moment."
                 return Refusal("invalid_timestamp", field, cause, sent.event_id or "")
             ts_source = "client"
-            ts = client_ts + self._shift if self._shift else client_ts
+            ts = client_ts if self._shift is None else client_ts + self._shift(sent)
             if ts > self._latest:
                 ts, ts_source = self._received_at, "received_future"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.event import from_ms
@@ -12,13 +12,6 @@ MIN_YEAR: Final = 1971
 
 MAX_YEAR: Final = 2299
 """The last whole year that ClickHouse's DateTime64 holds."""
-
-SKEW_THRESHOLD: Final = timedelta(minutes=5)
-"""A client's clock is corrected only when it is off by more than this.
-
-Network delay and batching stay far below five minutes, so that correcting can never reorder a funnel (PostHog's session
-replay rounds its correction to five minutes for the same reason).
-"""
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """Numbers from here on are milliseconds (1973-03); below they are seconds (up to the year 5138)."""
@@ -43,17 +36,6 @@ def read_moment(value: Any) -> datetime | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _MAX_MS:
         return _in_range(from_ms(int(value) if value >= _MILLISECONDS_FROM else round(value * 1000)))
     return None
-
-
-def skew(sent_at: datetime | None, received_at: datetime) -> timedelta:
-    """What to add to a request's client times: how far its clock is behind ours, zero up to SKEW_THRESHOLD.
-
-    One value for the whole request, so that its events keep their order and their distances.
-    """
-    if sent_at is None:
-        return timedelta()
-    behind = received_at - sent_at
-    return behind if abs(behind) > SKEW_THRESHOLD else timedelta()
 
 
 def _utc(moment: datetime) -> datetime | None:

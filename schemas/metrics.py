@@ -30,6 +30,7 @@ MetricName = Literal[
     "snag_writer_inserts_total",
     "snag_writer_insert_failures_total",
     "snag_writer_poison_rows_total",
+    "snag_writer_erased_rows_total",
     "snag_writer_lag_records",
     "snag_writer_end_to_end_seconds",
     "snag_live_events_total",
@@ -85,6 +86,7 @@ METRICS: Final[dict[MetricName, Metric]] = {
     "snag_writer_inserts_total": Metric(Counter, "Successful inserts.", ("table",)),
     "snag_writer_insert_failures_total": Metric(Counter, "Inserts that failed and are tried again.", ("table",)),
     "snag_writer_poison_rows_total": Metric(Counter, "Rows ClickHouse refuses, sent to rejected.", ("table",)),
+    "snag_writer_erased_rows_total": Metric(Counter, "Rows deleted of those who are forgotten.", ("table",)),
     "snag_writer_lag_records": Metric(Gauge, "Records in Kafka not yet inserted.", ("topic",)),
     "snag_writer_end_to_end_seconds": Metric(
         Histogram, "From the collector's receipt to the finished insert.", ("table",)

@@ -62,6 +62,13 @@ class IncomingBatch(msgspec.Struct, kw_only=True):
     sent_at: Moment = None
 
 
+class ForgetRequest(msgspec.Struct, kw_only=True):
+    """Whom to forget: a visitor, or a user with every visitor id seen with it; with both, both."""
+
+    visitor_id: _Id = ""
+    user_id: _Id = ""
+
+
 EventCode = Literal[
     "invalid_json",
     "not_an_object",
@@ -96,6 +103,7 @@ RequestCode = Literal[
     "empty_body",
     "invalid_batch",
     "invalid_envelope",
+    "nobody_to_forget",
     "invalid_encoding",
     "too_deep",
     "body_too_large",
@@ -142,6 +150,9 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
     ),
     "invalid_envelope": RequestRefusal(
         400, "The envelope cannot be taken apart.", "Send header lines and payloads as Sentry's SDKs do."
+    ),
+    "nobody_to_forget": RequestRefusal(
+        400, "The body names nobody.", 'Send {"visitor_id": ".."} or {"user_id": ".."}, ids as the events have them.'
     ),
     "invalid_encoding": RequestRefusal(
         400,

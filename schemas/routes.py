@@ -28,6 +28,7 @@ RouteName = Literal[
     "ga4_tag",
     "pixel",
     "cloudevents",
+    "forget",
 ]
 
 Method = Literal["GET", "POST"]
@@ -118,6 +119,11 @@ ROUTES: Final[dict[RouteName, Route]] = {
     "pixel": Route("An image for pages without scripts", ("/p.gif",), methods=("GET",)),
     "cloudevents": Route(
         "CloudEvents 1.0: structured, batched and binary mode", ("/v1/cloudevents",), body="One event, or an array."
+    ),
+    "forget": Route(
+        "Forget a visitor or a user: all their rows are deleted, and what still arrives of them",
+        ("/v1/forget",),
+        body='{"visitor_id": ".."} or {"user_id": ".."}.',
     ),
 }
 """Route by name; the name is its label in metrics."""

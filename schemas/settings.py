@@ -135,13 +135,15 @@ class LimitSettings(_Section):
 
 
 class WriterSettings(_Section):
-    """Kafka to ClickHouse: how much one insert holds and how a failing one is tried again."""
+    """Kafka to ClickHouse: how much one insert holds, how a failing one is tried again, how long somebody is erased."""
 
     group: str = "snag-writer"
     insert_interval_s: Annotated[float, Field(gt=0)] = 1.0
     max_insert_bytes: Annotated[int, Field(ge=1024)] = 32 * _MIB
     retry_min_s: Annotated[float, Field(gt=0)] = 0.2
     retry_max_s: Annotated[float, Field(gt=0)] = 10.0
+    erase_interval_s: Annotated[float, Field(gt=0)] = 60.0
+    erase_for_days: Annotated[int, Field(ge=1)] = 30
     health_port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from schemas.openapi import Problem, Verdicts
+from schemas.openapi import ForgetRequest, Problem, Verdicts
 from snag.errors import PartUnreachable, SnagError
 
 EVENTS_PATH: Final = "/v1/events"
+FORGET_PATH: Final = "/v1/forget"
 
 _RETRIED: Final = frozenset({429, 502, 503, 504})
 _BACKOFF_MAX_S: Final = 5.0  # an operator who restarts a part sees traffic again soon after
@@ -51,7 +52,7 @@ class Collector:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CollectorError(f"{url!r} is no collector address. Give one like http://127.0.0.1:8080.")
         self.url = url
-        self._path = parts.path.rstrip("/") + EVENTS_PATH
+        self._base_path = parts.path.rstrip("/")
         connection = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._http = connection(parts.hostname, parts.port, timeout=timeout_s)
         self._headers = {
@@ -79,12 +80,21 @@ class Collector:
         Raises CollectorUnreachable when nothing ever listened there, CollectorError when the batch was refused or
         the collector stayed unable for `patience_s`.
         """
-        body = b'{"batch":[' + b",".join(events) + b"]}"
+        return self._verdict(self._answer(EVENTS_PATH, b'{"batch":[' + b",".join(events) + b"]}"))
+
+    def forget(self, *, visitor_id: str = "", user_id: str = "", forget_key: str = "") -> None:
+        """Put a visitor or a user on the erase list. Raises as `send` does."""
+        if forget_key:
+            self._headers["X-Forget-Key"] = forget_key
+        self._answer(FORGET_PATH, msgspec.json.encode(ForgetRequest(visitor_id=visitor_id, user_id=user_id)))
+
+    def _answer(self, path: str, body: bytes) -> bytes:
+        """The body of the answer 200 to a POST, tried again as the class says."""
         give_up_at = self._now() + self._patience_s
         backoff_s = 0.1
         while True:
             try:
-                status, retry_after_s, answer = self._post(body)
+                status, retry_after_s, answer = self._post(path, body)
             except (OSError, HTTPException) as error:
                 self._http.close()  # http.client reconnects on the next request
                 if not self._answered and isinstance(error, ConnectionRefusedError):
@@ -93,21 +103,21 @@ class Collector:
             else:
                 self._answered = True
                 if status == 200:
-                    return self._verdict(answer)
+                    return answer
                 if status not in _RETRIED:
                     raise CollectorError(f"The collector at {self.url} answered {status}: {_reason(answer)}")
                 problem = f"it answered {status}: {_reason(answer)}"
                 wait_s = backoff_s if retry_after_s is None else retry_after_s
             if self._now() + wait_s > give_up_at:
                 raise CollectorError(
-                    f"The collector at {self.url} took no events for {self._patience_s:g} s; at last {problem}. "
+                    f"The collector at {self.url} took nothing for {self._patience_s:g} s; at last {problem}. "
                     "Look at it with: snag status"
                 )
             self._sleep(wait_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
 
-    def _post(self, body: bytes) -> tuple[int, float | None, bytes]:
-        self._http.request("POST", self._path, body, self._headers)
+    def _post(self, path: str, body: bytes) -> tuple[int, float | None, bytes]:
+        self._http.request("POST", self._base_path + path, body, self._headers)
         response = self._http.getresponse()
         return response.status, _retry_after_s(response), response.read()
 

@@ -7,6 +7,7 @@ from typing import Final
 from ingest.adapters.adapter import Served
 from ingest.adapters.browser_reports import BROWSER_REPORTS
 from ingest.adapters.cloudevents import CLOUDEVENTS
+from ingest.adapters.forget import FORGET
 from ingest.adapters.ga4 import GA4, GA4_DEBUG
 from ingest.adapters.ga4_tag import GA4_TAG
 from ingest.adapters.native import NATIVE
@@ -39,4 +40,5 @@ SERVED: Final[tuple[Served, ...]] = (
     GA4_TAG,
     PIXEL,
     CLOUDEVENTS,
+    FORGET,
 )

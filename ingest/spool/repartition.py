@@ -9,7 +9,7 @@ import msgspec
 
 from ingest.spool.frame import Record
 from schemas.event import Event, partition_key
-from schemas.topics import RAW, partition_of
+from schemas.topics import ERASURES, RAW, partition_of
 
 _KEYED: Final = frozenset(topic.name for topic in RAW)
 _decode: Final = msgspec.json.Decoder(Event).decode
@@ -17,6 +17,9 @@ _decode: Final = msgspec.json.Decoder(Event).decode
 
 def repartition(record: Record, partitions: int) -> Iterator[Record]:
     """The lines of `record` as records for `partitions`, each in the partition of its own key."""
+    if record.topic == ERASURES.name:  # has one partition, whatever the others have
+        yield record._replace(partitions=partitions)
+        return
     if record.topic not in _KEYED:
         yield record._replace(partition=record.partition % partitions, partitions=partitions)
         return

@@ -11,13 +11,14 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.errors import KafkaError
 
 from processors.writer.delivery import Backoff, Delivery
+from processors.writer.eraser import Eraser
 from processors.writer.feed import Feed
 from processors.writer.insert import Inserter
 from processors.writer.rejection import RejectedTopic
 from schemas.logs import get_logger
 from schemas.metrics import Metrics
 from schemas.settings import Settings
-from schemas.topics import RECEIVED_AT_HEADER, REJECTED, TABLE_OF_TOPIC
+from schemas.topics import ERASURES, RECEIVED_AT_HEADER, REJECTED, TABLE_OF_TOPIC
 
 _log = get_logger(__name__)
 
@@ -65,6 +66,8 @@ class Writer:
         self._feeds = {
             f"{prefix}{topic}": self._feed(f"{prefix}{topic}", table) for topic, table in TABLE_OF_TOPIC.items()
         }
+        self._eraser = Eraser(settings, metrics)
+        self._erasures = TopicPartition(ERASURES.full_name(prefix), 0)
         self._assignments = _Assignments()
         self._owned: frozenset[TopicPartition] = frozenset()
         self._to_commit: dict[TopicPartition, int] = {}
@@ -105,6 +108,7 @@ class Writer:
                 feed.launch()
         self._collect()
         self._commit(consumer)
+        self._eraser.turn(now_s, is_ours=self._erasures in self._owned)
         self._pause_blocked(consumer)
         self._report_lag(consumer)
 
@@ -131,6 +135,8 @@ class Writer:
         for topic, feed in self._feeds.items():
             for partition, offset in feed.collect().items():
                 self._to_commit[TopicPartition(topic, partition)] = offset
+                if topic == self._erasures.topic:
+                    self._eraser.wake()
 
     def _commit(self, consumer: Any) -> None:
         if not self._to_commit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from snag.cli import funnel, import_log
+from snag.cli.forget import forget
 from snag.cli.replay import replay
 from snag.cli.send import send
 from snag.cli.simulate import simulate
@@ -14,7 +15,7 @@ from snag.cli.tail import tail
 
 def register(app: typer.Typer) -> None:
     """Add the data commands to `app`."""
-    for command in (send, tail, sql, replay, simulate):
+    for command in (send, tail, sql, replay, simulate, forget):
         app.command()(command)
     app.add_typer(funnel.app, name="funnel")
     app.add_typer(import_log.app, name="import")

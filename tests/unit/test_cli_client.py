@@ -107,7 +107,7 @@ def test_a_broken_connection_is_tried_again() -> None:
 def test_patience_ends_with_the_reason() -> None:
     script = [(503, {"Retry-After": "5"}, BUSY)] * 4
     with serving(script) as server, client(server, [], patience_s=12) as collector:
-        with pytest.raises(CollectorError, match=r"took no events for 12 s.*answered 503: The collector is full"):
+        with pytest.raises(CollectorError, match=r"took nothing for 12 s.*answered 503: The collector is full"):
             collector.send([b"{}"])
         assert len(server.seen) == 3
 
@@ -137,3 +137,15 @@ def test_nobody_listening_is_said_at_once() -> None:
 def test_what_is_no_address_is_said(url: str) -> None:
     with pytest.raises(CollectorError, match="no collector address"):
         Collector(url, "k")
+
+
+def test_forgetting_names_whom_and_is_tried_again_like_events() -> None:
+    script = [(503, {"Retry-After": "1"}, BUSY), (200, {}, b'{"listed":true}'), (200, {}, b'{"listed":true}')]
+    with serving(script) as server, client(server, []) as collector:
+        collector.forget(visitor_id="v1")
+        collector.forget(user_id="u1", forget_key="secret")
+    assert [path for path, _, _ in server.seen] == ["/v1/forget"] * 3
+    assert [orjson.loads(body) for _, _, body in server.seen[1:]] == [
+        {"visitor_id": "v1", "user_id": ""},
+        {"visitor_id": "", "user_id": "u1"},
+    ]

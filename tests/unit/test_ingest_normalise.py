@@ -17,12 +17,12 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, 500_000, tzinfo=UTC)
 BEFORE = datetime(2026, 11, 24, 11, 59, 59, tzinfo=UTC)
 
 
-def normaliser(sent_at: datetime | None = None, shift: timedelta = timedelta(), max_nesting: int = 5) -> Normaliser:
+def normaliser(sent_at: datetime | None = None, shift: timedelta | None = None, max_nesting: int = 5) -> Normaliser:
     return Normaliser(
         "shop",
         NOW,
         sent_at=sent_at,
-        shift=shift,
+        shift=None if shift is None else lambda _: shift,
         future_tolerance=timedelta(hours=1),
         max_nesting=max_nesting,
         next_id=lambda: "assigned",

@@ -1,4 +1,4 @@
-"""Moments as clients write them, and when their clock is corrected."""
+"""Moments as clients write them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest.times import read_moment, skew
+from ingest.times import read_moment
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -61,18 +61,3 @@ def test_a_moment_is_read_as_utc_with_milliseconds(said: Any, moment: datetime) 
 )
 def test_what_names_no_usable_moment_is_none(said: Any) -> None:
     assert read_moment(said) is None
-
-
-@pytest.mark.parametrize(
-    ("sent_at", "shift"),
-    [
-        (None, timedelta()),
-        (NOON, timedelta()),
-        (NOON - timedelta(minutes=5), timedelta()),
-        (NOON + timedelta(minutes=5), timedelta()),
-        (NOON - timedelta(minutes=6), timedelta(minutes=6)),
-        (NOON + timedelta(days=400), -timedelta(days=400)),
-    ],
-)
-def test_only_a_clock_that_is_far_off_is_corrected(sent_at: datetime | None, shift: timedelta) -> None:
-    assert skew(sent_at, received_at=NOON) == shift
