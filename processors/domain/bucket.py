@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -10,9 +10,11 @@ import msgspec
 from processors.domain.fact import Fact
 from processors.domain.funnels.cohort import CellKey as StepCell
 from processors.domain.funnels.cohort import Steps, Tally
-from processors.domain.rates import MINUTE_MS, Cell, CellKey, Minute, MinuteKey, Present, cells_of, count
 from processors.domain.shelf import Shelf
 from processors.domain.visitor import Visitor
+
+MinuteKey = tuple[str, int]
+"""(site, minute as Unix ms)."""
 
 FLOOD_KEPT: Final = 2000
 """Ids of hot keys' events that a bucket remembers: a client's retry comes within seconds, a flood has no end."""
@@ -26,7 +28,6 @@ def _pack_visitor(visitor: Visitor) -> bytes:
 
 
 _unpack_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
-_unpack_minute: Final = msgspec.msgpack.Decoder(Minute).decode
 _unpack_steps: Final = msgspec.msgpack.Decoder(Steps).decode
 
 
@@ -36,12 +37,10 @@ class _Blob(msgspec.Struct, array_like=True):
     offsets: dict[str, int]
     visitors: dict[str, bytes]
     due: dict[str, int]
-    minutes: dict[MinuteKey, bytes]
-    newest: dict[MinuteKey, int]
+    ends: dict[str, int]
     cohorts: dict[MinuteKey, bytes]
     cohorts_since: int
     loose: dict[str, int]
-    unsaid: list[tuple[MinuteKey, CellKey]]
     flood: dict[str, int] = {}
 
 
@@ -52,21 +51,20 @@ class Bucket:
     """State of one bucket.
 
     `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
-    change by silence, 0 when they have changed already and are not yet said. `unsaid`: cells not yet said. `newest`: of
-    minutes that have rested, the newest receipt time then. `cohorts_since`: the first minute whose cohorts are held.
+    change by silence, 0 when they have changed already and are not yet said. `ends`: receipt time at which a visitor
+    may be let go whole unless more is heard of it. `cohorts_since`: the first minute whose cohorts are held.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
         self.offsets: dict[str, int] = {}
         self.visitors: Shelf[str, Visitor] = Shelf(_pack_visitor, _unpack_visitor)
         self.due: dict[str, int] = {}
-        self.minutes: Shelf[MinuteKey, Minute] = Shelf(_pack, _unpack_minute)
-        self.newest: dict[MinuteKey, int] = {}
+        self.ends: dict[str, int] = {}
         self.cohorts: Shelf[MinuteKey, Steps] = Shelf(_pack, _unpack_steps)
         self.cohorts_since = 0
         self.loose: dict[str, int] = {}
         self.flood: dict[str, int] = {}
-        self.unsaid: list[tuple[MinuteKey, CellKey]] = []
 
     def visitor(self, key: str) -> Visitor:
         """The visitor of `key`, new if unknown."""
@@ -74,6 +72,7 @@ class Bucket:
         if visitor is None:
             visitor = Visitor(*split_key(key))
             self.visitors.put(key, visitor)
+        visitor.bucket = self.number
         return visitor
 
     def met(self, fact: Fact, *, is_hot: bool) -> bool:
@@ -86,29 +85,6 @@ class Bucket:
             del known[next(iter(known))]
         return False
 
-    def count(self, site: str, fact: Fact, visitor: Visitor | None) -> None:
-        """Count a new fact in its minute's cells; call it before `visitor` (None: nobody's event) takes the fact in."""
-        at = fact.ts - fact.ts % MINUTE_MS
-        minute_key = (site, at)
-        minute = self.minutes.get(minute_key)
-        if minute is None:
-            minute = Minute()
-            self.minutes.put(minute_key, minute)
-        minute.received = max(minute.received, fact.received)
-        present = None
-        if visitor is not None:
-            present = visitor.present = visitor.present or Present()
-            if present.minute != at:
-                present.turn_to(at, visitor.facts.values() if visitor.newest >= at else ())
-        for key in cells_of(fact):
-            cell = minute.cells.get(key)
-            if cell is None:
-                cell = minute.cells[key] = Cell()
-            count(cell, key, fact, present, is_visitor=visitor is not None and visitor.visitor_id != "")
-            if cell.said:
-                cell.said = False
-                self.unsaid.append((minute_key, key))
-
     def add_steps(self, minute: MinuteKey, cell: StepCell, difference: Tally) -> bool:
         """Add to the counts of a step; whether it is the first time."""
         steps = self.cohorts.get(minute)
@@ -118,20 +94,6 @@ class Bucket:
         before = steps.get(cell)
         steps[cell] = difference if before is None else before.plus(difference)
         return before is None
-
-    def say(self) -> None:
-        """All changed cells have been said."""
-        for minute_key, key in self.unsaid:
-            minute = self.minutes.get(minute_key)
-            if minute is not None:
-                minute.cells[key].said = True
-        self.unsaid.clear()
-
-    def forget_minutes(self, minutes: Iterable[MinuteKey]) -> None:
-        """Let go of minutes that are final in every bucket and have been said."""
-        for key in minutes:
-            self.minutes.drop(key)
-            self.newest.pop(key, None)
 
     def forget(self, cohorts_before: int, loose_before: int) -> None:
         """Let go of cohorts of minutes before, and of nobody's event ids received before (Unix ms)."""
@@ -144,36 +106,30 @@ class Bucket:
                 del known[event_id]
 
     def dump(self, keep_hot: Callable[[str], bool]) -> bytes:
-        """The bucket as bytes; visitors for which `keep_hot` is false, and all minutes, rest from now on."""
-        for key, minute in self.minutes.hot.items():
-            self.newest[key] = minute.received
+        """The bucket as bytes; visitors for which `keep_hot` is false rest from now on."""
         blob = _Blob(
             offsets=self.offsets,
             visitors=self.visitors.dump(keep_hot),
             due=self.due,
-            minutes=self.minutes.dump(lambda _: False),
-            newest=self.newest,
+            ends=self.ends,
             cohorts=self.cohorts.dump(lambda _: False),
             cohorts_since=self.cohorts_since,
             loose=self.loose,
-            unsaid=self.unsaid,
             flood=self.flood,
         )
         return _pack(blob)
 
     @classmethod
-    def load(cls, packed: bytes) -> Bucket:
+    def load(cls, packed: bytes, number: int = 0) -> Bucket:
         """The bucket in `packed`, everything at rest."""
         blob = _unpack_blob(packed)
-        bucket = cls()
-        bucket.offsets, bucket.due = blob.offsets, blob.due
-        bucket.newest = blob.newest
-        bucket.loose, bucket.unsaid = blob.loose, blob.unsaid
+        bucket = cls(number)
+        bucket.offsets, bucket.due, bucket.ends = blob.offsets, blob.due, blob.ends
+        bucket.loose = blob.loose
         bucket.cohorts.load(blob.cohorts)
         bucket.cohorts_since = blob.cohorts_since
         bucket.flood = blob.flood
         bucket.visitors.load(blob.visitors)
-        bucket.minutes.load(blob.minutes)
         return bucket
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Final
 
-from processors.domain.bucket import Bucket
+from processors.domain.bucket import Bucket, MinuteKey
 from processors.domain.funnels.cohort import MINUTE_MS, NOTHING, SESSIONS, CellKey, CohortKey, Steps, Tally
-from processors.domain.rates import MinuteKey
 from processors.domain.rules import Rules
 from processors.domain.visitor import COHORT, NewRow, RowId, Visitor
 from schemas.event import from_ms
@@ -38,10 +37,10 @@ class Cohorts:
         self._loaded_at: int | None = None
         self._names: dict[tuple[str, int], tuple[str, ...]] = {}
         self._oldest = max((bucket.cohorts_since for bucket in buckets), default=0)
-        self._waiting: set[tuple[int, str]] = set()
+        self._waiting: set[str] = set()
         self._waiting_since = 0
 
-    def forget(self, dirty: Iterable[tuple[int, str]], frontier: int, rules: Rules) -> int:
+    def forget(self, dirty: Iterable[str], frontier: int, rules: Rules) -> int:
         """The minute (Unix ms) before which counts are final: they may be let go, and nothing adds to them any more.
 
         `dirty`: who has yet to be counted. A replay moves the frontier by days between two emissions of a visitor, so
@@ -55,7 +54,7 @@ class Cohorts:
 
     def count(self, index: int, name: str, visitor: Visitor, counted: dict[CohortKey, Tally]) -> None:
         """Bring what `visitor` (named `name` in bucket `index`) adds up to date with `counted`."""
-        self._waiting.discard((index, name))
+        self._waiting.discard(name)
         for key in counted.keys() | visitor.counted.keys():
             before, after = visitor.counted.get(key, NOTHING), counted.get(key, NOTHING)
             if before == after or key[0] < self._oldest:

@@ -12,16 +12,16 @@ import msgspec
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
-from processors.domain.fact import Line, to_fact
+from processors.domain.fact import CHECKOUT, Fact, Line, to_fact
 from processors.domain.funnels.patience import StepTimes
-from processors.domain.rates import MinuteKey, rate_row
+from processors.domain.minutes import Minutes
 from processors.domain.rules import Rules
 from processors.domain.snapshot import Row, Snapshot, stretches_of, take_snapshot, tombstone
 from processors.domain.visitor import ATTEMPT, COHORT, SESSION, SIGNAL, NewRow, RowId, Visitor
 from schemas import topics
 from schemas.rows import MinuteMetrics
 
-TOPIC_OF_TABLE: Final = {SESSION: topics.SESSIONS, ATTEMPT: topics.FUNNELS, SIGNAL: topics.SIGNALS}
+_TOPIC_NAME: Final = {SESSION: topics.SESSIONS.name, ATTEMPT: topics.FUNNELS.name, SIGNAL: topics.SIGNALS.name}
 
 _SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recomputed that much less often
 
@@ -57,7 +57,9 @@ class Partition:
         buckets: list[Bucket],
         rules: Rules,
         doubt_until: Mapping[str, int],
+        *,
         step_times: StepTimes | None = None,
+        minutes: Minutes | None = None,
     ) -> None:
         """`doubt_until`: by topic, the log's end at load; what lies before may have been said by an earlier owner.
 
@@ -69,17 +71,26 @@ class Partition:
         self.frontier = 0
         self.received: dict[str, int] = {}
         self.changed: set[int] = set()
-        self._ahead = {topic: max(b.offsets.get(topic, -1) for b in buckets) for topic in self._topics(buckets)}
-        self._applied = {topic: min(b.offsets.get(topic, -1) for b in buckets) for topic in self._ahead}
-        self._dirty: dict[tuple[int, str], bool] = {}
+        self.minutes = minutes or Minutes()
+        self._applied = {topic: min(b.offsets.get(topic, -1) for b in buckets) for topic in self._topics(buckets)}
+        self._ahead = dict(self.minutes.ahead)
+        self._behind = {t: ahead for t, ahead in self._ahead.items() if ahead > self._applied.get(t, -1)}
+        self._uncounted: list[tuple[str, Visitor, Fact]] = []
+        for i, bucket in enumerate(buckets):
+            bucket.number = i
+            for topic, offset in bucket.offsets.items():
+                self._ahead[topic] = max(offset, self._ahead.get(topic, -1))
+        self._near: dict[str, Visitor] = {}
+        self._dirty: dict[str, bool] = {}
         self._cells_said = 0
-        self._newest: dict[MinuteKey, int] = {}
-        for bucket in buckets:
-            for minute, received in bucket.newest.items():
-                self._newest[minute] = max(received, self._newest.get(minute, 0))
         self._said_at = 0
         self._cohorts = Cohorts(number, buckets)
-        self._due = [(at, i, key) for i, bucket in enumerate(buckets) for key, at in bucket.due.items()]
+        self._due = [
+            (at, bucket.number, key)
+            for bucket in buckets
+            for due in (bucket.due, bucket.ends)
+            for key, at in due.items()
+        ]
         heapq.heapify(self._due)
 
     @staticmethod
@@ -89,42 +100,85 @@ class Partition:
     def apply(self, topic: str, offset: int, lines: Sequence[Line]) -> Counts:
         """Apply one record's events. Each bucket skips what its checkpoint already holds."""
         counts = Counts()
-        buckets, n = self.buckets, len(self.buckets)
+        reader, buckets, minutes = self.rules.reader, self.buckets, self.minutes
+        near, dirty, changed = self._near, self._dirty, self.changed
         restored = offset <= self._ahead.get(topic, -1)
         doubtful = offset < self.doubt_until.get(topic, 0)
         newest = self.received.get(topic, 0)
-        reader = self.rules.reader
+        applied = 0
         for line in lines:
-            who = "" if line.is_hot else line.visitor_id or line.session_id  # a hot key builds no session
-            key = visitor_key(line.site, line.visitor_id, line.session_id) if who else line.event_id
-            index = (zlib.crc32(key.encode()) >> 16) % n  # the low bits chose the partition
-            bucket = buckets[index]
             fact = to_fact(line, reader)
             newest = max(newest, fact.received)
-            if restored and offset <= bucket.offsets.get(topic, -1):
+            if line.is_hot or not (line.visitor_id or line.session_id):  # a hot key builds no session
+                self._apply_loose(topic, offset, line, fact, counts)
                 continue
-            self.changed.add(index)
-            if who:
-                visitor = bucket.visitor(key)
-                if fact.event_id in visitor.facts:
-                    counts.repeated += 1
-                    continue
-                if not fact.is_bot:
-                    bucket.count(line.site, fact, visitor)
-                visitor.add(fact)
-                if doubtful:
-                    visitor.distrust()
-                self._dirty[index, key] = self._dirty.get((index, key), False) or line.kind == "checkout"
-                bucket.due[key] = 0
-            elif bucket.met(fact, is_hot=line.is_hot):
+            key = visitor_key(line.site, line.visitor_id, line.session_id)
+            visitor = near.get(key)
+            index = self._bucket_of(key) if visitor is None else visitor.bucket
+            if restored and offset <= buckets[index].offsets.get(topic, -1):
+                continue
+            if visitor is None:
+                visitor = near[key] = buckets[index].visitor(key)
+            if fact.event_id in visitor.facts:
                 counts.repeated += 1
                 continue
-            elif not fact.is_bot:
-                bucket.count(line.site, fact, None)
-            counts.applied += 1
+            if not fact.is_bot and not (restored and minutes.holds(topic, offset, fact)):
+                if self._behind:
+                    self._uncounted.append((line.site, visitor, fact))
+                else:
+                    minutes.count(line.site, fact, visitor)
+            visitor.add(fact)
+            if doubtful:
+                visitor.distrust()
+            if fact.kind == CHECKOUT:
+                dirty[key] = True
+            elif key not in dirty:
+                dirty[key] = False
+            changed.add(index)
+            applied += 1
+        counts.applied += applied
         self.received[topic] = newest
-        self._applied[topic] = offset
+        self.skip_to(topic, offset + 1)
         return counts
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether buckets still lack events that the minutes have counted; until then nothing is said or written."""
+        return bool(self._behind)
+
+    def skip_to(self, topic: str, offset: int) -> None:
+        """The next offset of `topic` to be applied is `offset`; what lies before was applied or is lost."""
+        self._applied[topic] = offset - 1
+        if self._behind and offset > self._behind.get(topic, -1):
+            self._behind.pop(topic, None)
+            if not self._behind:
+                self._count_late()
+
+    def _count_late(self) -> None:
+        """Count what came while the minutes knew more of a visitor than the visitor's facts."""
+        for _, visitor, fact in self._uncounted:
+            del visitor.facts[fact.event_id]
+            visitor.present = None
+        for site, visitor, fact in self._uncounted:
+            self.minutes.count(site, fact, visitor)
+            visitor.add(fact)
+        self._uncounted.clear()
+
+    def _apply_loose(self, topic: str, offset: int, line: Line, fact: Fact, counts: Counts) -> None:
+        """Apply nobody's event: it counts in rates only."""
+        bucket = self.buckets[self._bucket_of(fact.event_id)]
+        if offset <= bucket.offsets.get(topic, -1):
+            return
+        self.changed.add(bucket.number)
+        if bucket.met(fact, is_hot=line.is_hot):
+            counts.repeated += 1
+            return
+        if not fact.is_bot and not self.minutes.holds(topic, offset, fact):
+            self.minutes.count(line.site, fact, None)
+        counts.applied += 1
+
+    def _bucket_of(self, key: str) -> int:
+        return (zlib.crc32(key.encode()) >> 16) % len(self.buckets)  # the low bits chose the partition
 
     def advance(self, now: int, caught_up: Mapping[str, bool]) -> None:
         """Move the frontier: the least, over the raw topics, of the newest receipt time applied.
@@ -137,58 +191,82 @@ class Partition:
     def emit(self, now: int) -> Emission:
         """What to say at tick time `now` (Unix ms): changed rows, at once for checkouts, else every few seconds."""
         emission = Emission()
+        if self.catching_up:
+            return emission
         while self._due and self._due[0][0] <= self.frontier:
-            at, index, key = heapq.heappop(self._due)
-            if self.buckets[index].due.get(key) == at:
-                self._dirty[index, key] = True
+            self._fall_due(*heapq.heappop(self._due))
         backlog = now - self.frontier > _BACKLOG_MS
         least = max(self.rules.emit_interval_ms, _BACKLOG_EMIT_MS) if backlog else self.rules.emit_interval_ms
         if backlog and now - self._said_at < least:
             return emission
         self._said_at = now
-        for (index, key), urgent in list(self._dirty.items()):
-            visitor = self.buckets[index].visitor(key)
+        for key, urgent in list(self._dirty.items()):
+            visitor = self._near.get(key) or self._fetch(key)
             interval = least * (1 + len(visitor.facts) // _SLOW_FACTS)
             if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
-                del self._dirty[index, key]
-                self._emit_visitor(index, key, visitor, now, emission)
+                del self._dirty[key]
+                self._emit_visitor(key, visitor, now, emission)
         self._emit_cells(now, emission)
         self._emit_cohorts(now, emission)
         return emission
 
-    def _emit_visitor(self, index: int, key: str, visitor: Visitor, now: int, emission: Emission) -> None:
+    def _fetch(self, key: str) -> Visitor:
+        visitor = self._near[key] = self.buckets[self._bucket_of(key)].visitor(key)
+        return visitor
+
+    def _fall_due(self, at: int, index: int, key: str) -> None:
+        bucket = self.buckets[index]
+        if bucket.due.get(key) == at:
+            self._dirty[key] = True
+        elif bucket.ends.get(key) == at and key not in self._dirty:
+            self._let_go(bucket, key)
+
+    def _let_go(self, bucket: Bucket, key: str) -> None:
+        bucket.visitors.drop(key)
+        bucket.due.pop(key, None)
+        bucket.ends.pop(key, None)
+        self._near.pop(key, None)
+        self.changed.add(bucket.number)
+
+    def _emit_visitor(self, key: str, visitor: Visitor, now: int, emission: Emission) -> None:
         snapshot = take_snapshot(visitor, self.frontier, self.rules, self.step_times)
+        index, emitted = visitor.bucket, visitor.emitted
         self.changed.add(index)
         visitor.last_emit = now
         for row_id, row in snapshot.rows.items():
-            known = visitor.emitted.get(row_id)
-            digest = _digest(row)
+            known = emitted.get(row_id)
+            text, digest = _written(row)
             if digest == known:
                 continue
             if known is None:
                 emission.new_rows.append((index, key, row_id))
-            visitor.emitted[row_id] = digest
-            self._say(emission, row_id, row)
-        for row_id in [row_id for row_id in visitor.emitted if row_id not in snapshot.rows]:
-            self._say(emission, row_id, tombstone(visitor, row_id, snapshot))
-            if self._in_doubt():
-                visitor.emitted[row_id] = (
-                    0  # what was said before may know more facts: retract again when they are back
-                )
-            else:
-                del visitor.emitted[row_id]
+            emitted[row_id] = digest
+            self._say(emission, row_id, text)
+        if len(emitted) > len(snapshot.rows):
+            self._retract(visitor, snapshot, emission)
         self._cohorts.count(index, key, visitor, snapshot.counted)
         self._learn(visitor, snapshot)
         if snapshot.cut is not None:
             self._evict(visitor, snapshot)
         bucket = self.buckets[index]
-        if visitor.facts and snapshot.next_change is not None:
-            bucket.due[key] = snapshot.next_change
+        if not visitor.facts:
+            self._let_go(bucket, key)
+            return
+        due, over = (bucket.ends, bucket.due) if snapshot.ends else (bucket.due, bucket.ends)
+        over.pop(key, None)
+        if snapshot.next_change is not None:
+            due[key] = snapshot.next_change
             heapq.heappush(self._due, (snapshot.next_change, index, key))
         else:
-            bucket.due.pop(key, None)
-        if not visitor.facts:
-            bucket.visitors.drop(key)
+            due.pop(key, None)
+
+    def _retract(self, visitor: Visitor, snapshot: Snapshot, emission: Emission) -> None:
+        for row_id in [row_id for row_id in visitor.emitted if row_id not in snapshot.rows]:
+            self._say(emission, row_id, _encode(tombstone(visitor, row_id, snapshot)))
+            if self._in_doubt():  # what was said before may know more facts: retract again when they are back
+                visitor.emitted[row_id] = 0
+            else:
+                del visitor.emitted[row_id]
 
     def _learn(self, visitor: Visitor, snapshot: Snapshot) -> None:
         visitor.patience = snapshot.patience
@@ -201,8 +279,8 @@ class Partition:
         return any(self._applied.get(topic, -1) + 1 < until for topic, until in self.doubt_until.items())
 
     @staticmethod
-    def _say(emission: Emission, row_id: RowId, row: Row) -> None:
-        emission.rows.setdefault(TOPIC_OF_TABLE[row_id.table].name, []).append(_encode(row))
+    def _say(emission: Emission, row_id: RowId, text: bytes) -> None:
+        emission.rows.setdefault(_TOPIC_NAME[row_id.table], []).append(text)
 
     def _evict(self, visitor: Visitor, snapshot: Snapshot) -> None:
         """Let go of facts before the cut, with the ids of their rows; shared counts keep what those facts added."""
@@ -214,35 +292,18 @@ class Partition:
             del visitor.facts[fact.event_id]
         for row_id in [row_id for row_id in visitor.emitted if row_id.at < cut]:
             del visitor.emitted[row_id]
-        visitor.counted = take_snapshot(visitor, self.frontier, self.rules, self.step_times).counted
+        visitor.counted = {}
+        if visitor.facts:
+            visitor.counted = take_snapshot(visitor, self.frontier, self.rules, self.step_times).counted
 
     def _emit_cells(self, now: int, emission: Emission) -> None:
         if now - self._cells_said < self.rules.emit_interval_ms:
             return
-        unsaid = {cell for bucket in self.buckets for cell in bucket.unsaid}
-        for minute_key, cell_key in unsaid:
-            minutes = [m for m in (bucket.minutes.get(minute_key) for bucket in self.buckets) if m is not None]
-            self._newest[minute_key] = max(m.received for m in minutes)
-            cells = [m.cells[cell_key] for m in minutes if cell_key in m.cells]
-            row = rate_row(minute_key, cell_key, cells, self.number)
-            emission.rows.setdefault(topics.ERROR_RATES.name, []).append(_encode(row))
-        for index, bucket in enumerate(self.buckets):
-            if bucket.unsaid:
-                bucket.say()
-                self.changed.add(index)
+        rows = [_encode(row) for row in self.minutes.rows(self.number)]
+        if rows:
+            emission.rows[topics.ERROR_RATES.name] = rows
         self._cells_said = now
-        self._forget_minutes()
-
-    def _forget_minutes(self) -> None:
-        """Let go of minutes that no late fact can reach any more, in all buckets at once: only their sum is a row.
-
-        Called when every cell has been said.
-        """
-        final = [key for key, received in self._newest.items() if received < self._kept_since()]
-        for key in final:
-            del self._newest[key]
-        for bucket in self.buckets if final else ():
-            bucket.forget_minutes(final)
+        self.minutes.let_go(self._kept_since())
 
     def _kept_since(self) -> int:
         """Receipt time (Unix ms) before which facts that belong to no open session or attempt no longer matter."""
@@ -264,7 +325,7 @@ class Partition:
             if row_id.table == COHORT:
                 self._cohorts.remember(index, key, row_id)
             else:
-                self.buckets[index].visitor(key).emitted.setdefault(row_id, 0)
+                self._fetch(key).emitted.setdefault(row_id, 0)
 
     def dump(self, index: int, applied: Mapping[str, int]) -> bytes:
         """One bucket's blob with the offsets applied so far; what has nothing more to say is put to rest."""
@@ -273,16 +334,23 @@ class Partition:
             bucket.offsets[topic] = max(offset, bucket.offsets.get(topic, -1))
         bucket.forget(self._cohorts.forget(self._dirty, self.frontier, self.rules), self._kept_since())
         self.changed.discard(index)
-        return bucket.dump(lambda key: (index, key) in self._dirty)
+        for key in bucket.visitors.hot:
+            if key in self._dirty:
+                bucket.due[key] = 0
+            else:
+                self._near.pop(key, None)
+        return bucket.dump(self._dirty.__contains__)
 
     def visitors(self) -> int:
         """How many visitors are held."""
         return sum(len(bucket.visitors) for bucket in self.buckets)
 
 
-def _digest(row: Row) -> int:
-    """64 bits of a row's content without its version, so that only a changed row is said again."""
+_NO_VERSION: Final = b'"version":0'  # cannot stand in a value: quotes in JSON text are escaped
+
+
+def _written(row: Row) -> tuple[bytes, int]:
+    """A row as text, and 64 bits of it without its version, so that only a changed row is said again."""
     version, row.version = row.version, 0
     text = _encode(row)
-    row.version = version
-    return zlib.crc32(text) << 32 | zlib.adler32(text)
+    return text.replace(_NO_VERSION, b'"version":%d' % version, 1), zlib.crc32(text) << 32 | zlib.adler32(text)

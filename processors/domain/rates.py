@@ -20,17 +20,14 @@ MINUTE_MS: Final = 60_000
 _REQUESTS: Final = frozenset({"page_view", "http_request", "http_error", "network_error"})
 """Types that tell of one request to the site, answered well or badly."""
 
-CellKey = tuple[str, str, str, str, str]
-"""(class, fingerprint, page, release, browser); class and fingerprint are empty in the cell of all events."""
-
-MinuteKey = tuple[str, int]
-"""(site, minute as Unix ms)."""
+CellKey = tuple[str, str, str, str, str, str]
+"""(site, class, fingerprint, page, release, browser); class and fingerprint are empty in the cell of all events."""
 
 
 class Cell(msgspec.Struct, array_like=True, gc=False):
     """What one cell counts. `events` is every fact of the cell, so it also serves as the version.
 
-    `said` is false from a change until the changed row has been said.
+    `said`: whether its row has been said since it changed.
     """
 
     events: int = 0
@@ -44,84 +41,80 @@ class Cell(msgspec.Struct, array_like=True, gc=False):
     said: bool = True
 
 
-class Minute(msgspec.Struct, array_like=True):
-    """The cells of one site and minute; `received` is the receipt time (Unix ms) of the newest fact in it."""
-
-    cells: dict[CellKey, Cell] = {}
-    received: int = 0
-
-
 class Present:
     """What one visitor already counts in during one minute (Unix ms; -1: not worked out). Never rests.
 
-    `cells` holds the keys of cells the visitor is in, and (key, session id) for the sessions.
+    `first`: by cell, the session that was the visitor's first in it; `more`: the other (cell, session id).
     """
 
-    __slots__ = ("cells", "minute")
+    __slots__ = ("first", "minute", "more")
 
     def __init__(self) -> None:
         self.minute = -1
-        self.cells: set[CellKey | tuple[CellKey, str]] = set()
+        self.first: dict[CellKey, str] = {}
+        self.more: set[tuple[CellKey, str]] = set()
 
-    def turn_to(self, minute: int, facts: Iterable[Fact]) -> None:
+    def turn_to(self, minute: int, site: str, facts: Iterable[Fact]) -> None:
         """Work out the visitor's presence in `minute`; `facts` must hold all that lie in it."""
         self.minute = minute
-        self.cells.clear()
+        self.first.clear()
+        self.more.clear()
         for fact in facts:
             if fact.ts - fact.ts % MINUTE_MS == minute and not fact.is_bot:
-                for key in cells_of(fact):
-                    self.cells.add(key)
-                    self.cells.add((key, fact.session_id))
+                for key in cells_of(site, fact):
+                    if self.first.setdefault(key, fact.session_id) != fact.session_id:
+                        self.more.add((key, fact.session_id))
+
+    def enter(self, cell: Cell, key: CellKey, session_id: str, *, is_visitor: bool) -> None:
+        """Count the visitor and the session in `cell`, unless they are in it already."""
+        first = self.first.get(key)
+        if first is None:
+            self.first[key] = session_id
+            cell.sessions += 1
+            cell.visitors += is_visitor
+        elif first != session_id and (key, session_id) not in self.more:
+            self.more.add((key, session_id))
+            cell.sessions += 1
 
 
-def cells_of(fact: Fact) -> Sequence[CellKey]:
+def cells_of(site: str, fact: Fact) -> Sequence[CellKey]:
     """The cells that `fact` counts in: the one of all events, and its error's own unless that names nothing."""
-    everything = ("", "", fact.page, fact.release, fact.browser)
+    everything = (site, "", "", fact.page, fact.release, fact.browser)
     if fact.kind != ERROR or not (fact.error_class or fact.fingerprint):
         return (everything,)
-    return (everything, (fact.error_class, fact.fingerprint, fact.page, fact.release, fact.browser))
+    return (everything, (site, fact.error_class, fact.fingerprint, fact.page, fact.release, fact.browser))
 
 
-def count(cell: Cell, key: CellKey, fact: Fact, present: Present | None, *, is_visitor: bool) -> None:
-    """Count a new fact in the cell of `key`.
-
-    `present`: the visitor's presence in that minute, None for nobody's event; `is_visitor`: whether it has an id.
-    """
+def count(cell: Cell, fact: Fact) -> None:
+    """Count a new fact in its cell; sessions and visitors are counted by `Present.enter`."""
+    cell.said = False
     cell.events += 1
     type_ = fact.type
     if type_ in _REQUESTS:
         cell.requests += 1
         if type_ == "page_view":
             cell.page_views += 1
-    if present is not None and (key, fact.session_id) not in present.cells:
-        present.cells.add((key, fact.session_id))
-        cell.sessions += 1
-        if key not in present.cells:
-            present.cells.add(key)
-            cell.visitors += is_visitor
     if fact.message and (not cell.message or fact.order < (cell.message_at, cell.message_id)):
         cell.message, cell.message_at, cell.message_id = fact.message, fact.ts, fact.event_id
 
 
-def rate_row(minute: MinuteKey, key: CellKey, cells: Sequence[Cell], source_partition: int) -> ErrorRateRow:
-    """The snapshot row of one cell from its parts, which share no visitor."""
-    class_, fingerprint, page, release, browser = key
-    events = sum(cell.events for cell in cells)
-    first = min((c for c in cells if c.message), key=lambda c: (c.message_at, c.message_id), default=None)
+def rate_row(minute: int, key: CellKey, cell: Cell, source_partition: int) -> ErrorRateRow:
+    """The snapshot row of one cell of `minute` (Unix ms)."""
+    site, class_, fingerprint, page, release, browser = key
     return ErrorRateRow(
-        site=minute[0],
-        minute=from_ms(minute[1]),
+        site=site,
+        minute=from_ms(minute),
         source_partition=source_partition,
-        version=events,
+        version=cell.events,
         class_=class_,
         fingerprint=fingerprint,
-        message=first.message if first and (class_ or fingerprint) else "",
+        message=cell.message if class_ or fingerprint else "",
         page=page,
         release=release,
         browser=browser,
-        events=events,
-        sessions=sum(cell.sessions for cell in cells),
-        visitors=sum(cell.visitors for cell in cells),
-        page_views=sum(cell.page_views for cell in cells),
-        requests=sum(cell.requests for cell in cells),
+        events=cell.events,
+        sessions=cell.sessions,
+        visitors=cell.visitors,
+        page_views=cell.page_views,
+        requests=cell.requests,
     )

@@ -57,6 +57,7 @@ class Snapshot:
     """All rows that hold for a visitor, what it adds to shared counts, and when silence changes something next.
 
     `next_change`: the least receipt time (Unix ms) at which a row changes or facts may be let go without any new fact.
+    `ends`: whether that change is that the whole visitor may be let go.
     `cut`: facts with an earlier event time can never matter again; None when there are none. `patience` and
     `step_times`: how long open attempts may take, and what was learnt of how long steps take.
     """
@@ -64,6 +65,7 @@ class Snapshot:
     rows: dict[RowId, Row] = field(default_factory=dict)
     counted: dict[CohortKey, Tally] = field(default_factory=dict)
     next_change: int | None = None
+    ends: bool = False
     cut: int | None = None
     stretches: list[Stretch] = field(default_factory=list)
     patience: dict[str, tuple[int, int]] | None = None
@@ -94,13 +96,17 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
     snapshot = Snapshot(stretches=stretches_of(visitor, facts, rules))
     visits: list[_Visit] = []
     signals: list[Signal] = []
-    changes: list[int] = []
+    changes: list[int] = []  # of what is open
+    ends: list[int] = []  # of what has come to rest
     for session in sessionise(who, facts, rules.session):
         found = find_signals(session.facts, rules.friction)
         signals += found
         closes_at = session.last_received + rules.session.idle_ms
         closed = session.superseded or frontier >= closes_at
-        changes.append(_session_final_at(session, rules) if closed else closes_at)
+        if closed:
+            ends.append(_session_final_at(session, rules))
+        else:
+            changes.append(closes_at)
         traits = traits_of(session.facts)
         row = session_row(session, found, traits, rules.friction)
         row.site, row.visitor_id = visitor.site, visitor.visitor_id
@@ -117,10 +123,14 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
     attempts = [a for plan in rules.plans for a in find_attempts(who, facts, plan, rules.abandon)]
     if attempts:
         signals.sort(key=lambda signal: (signal.at.order, signal.signal))
+        ends += [_attempt_final_at(attempt, rules) for attempt in attempts]
         changes += _add_attempts(snapshot, visitor, attempts, visits, facts, signals, frontier, rules, times)
     for visit in visits:
         visit.row.version += visit.stage
-    snapshot.next_change = min((at for at in changes if at > frontier), default=None)
+    if not changes and ends:
+        snapshot.next_change, snapshot.ends = max(ends), True
+    else:
+        snapshot.next_change = min((at for at in [*changes, *ends] if at > frontier), default=None)
     snapshot.cut = _cut(facts, [visit.session for visit in visits], attempts, frontier, rules)
     return snapshot
 
@@ -142,7 +152,8 @@ def _add_attempts(  # noqa: PLR0917  a part of take_snapshot
     for attempt in attempts:
         patience_ms = _patience_ms(visitor, attempt, rules, times)
         now = standing(attempt, frontier, patience_ms, rules.abandon)
-        changes.append(_attempt_final_at(attempt, rules) if now.next_change is None else now.next_change)
+        if now.next_change is not None:
+            changes.append(now.next_change)
         if now.undecided:
             snapshot.patience = snapshot.patience or {}
             snapshot.patience[attempt.attempt_id] = (attempt.step, patience_ms)
@@ -190,6 +201,8 @@ def _describe(row: FunnelAttemptRow, visitor: Visitor, began_in: _Visit) -> None
 
 def stretches_of(visitor: Visitor, facts: Sequence[Fact], rules: Rules) -> list[Stretch]:
     """The stretches of a visitor's `facts` (in event order)."""
+    if facts and visitor.before is None and facts[-1].ts - facts[0].ts <= rules.link_ms:  # by far the most
+        return [Stretch(facts[0].ts, len(facts), facts[-1].ts + rules.link_ms)]
     return find_stretches(facts, visitor.before, rules.link_ms, rules.window_after)
 
 

@@ -34,8 +34,9 @@ NewRow = tuple[int, str, RowId]
 class Visitor(msgspec.Struct, array_like=True):
     """One visitor of one site.
 
-    `facts` by event id, so a repeat is recognised for as long as the state lives. `before` is the stretch whose facts
-    were let go and which those held may go on with, `newest` the latest event time of all (Unix ms).
+    `facts` by event id, so a repeat is recognised for as long as the state lives; in event order unless `disordered`.
+    `before` is the stretch whose facts were let go and which those held may go on with, `newest` the latest event time
+    of all (Unix ms), `bucket` the number of the bucket it lies in.
     `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts;
     `patience`: by open attempt, its step and how long (ms) that may take; `learnt`: receipt time (Unix ms) up to which
     its step times were learnt. `present` is worked out from the facts when needed and never rests.
@@ -51,16 +52,26 @@ class Visitor(msgspec.Struct, array_like=True):
     newest: int = 0
     patience: dict[str, tuple[int, int]] | None = None
     learnt: int = 0
+    disordered: bool = False
+    bucket: int = 0
     present: Present | None = None
 
     def add(self, fact: Fact) -> None:
         """Take in a fact that is new to this visitor."""
         self.facts[fact.event_id] = fact
-        self.newest = max(self.newest, fact.ts)
+        if fact.ts > self.newest:
+            self.newest = fact.ts
+        else:
+            self.disordered = True
 
     def in_order(self) -> list[Fact]:
         """The facts by event time, then id."""
-        return sorted(self.facts.values(), key=_order)
+        if self.disordered:
+            facts = sorted(self.facts.values(), key=_order)
+            self.facts = {fact.event_id: fact for fact in facts}
+            self.disordered = False
+            return facts
+        return list(self.facts.values())
 
     def distrust(self) -> None:
         """Forget the digests: rows may have been emitted that this state does not know of, so all are emitted again."""

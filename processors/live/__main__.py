@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Final
+
 import faust
 import mode.loop
 
@@ -10,6 +13,8 @@ from processors.live.app import create_app
 from schemas.logs import configure_logs
 from schemas.metrics import Metrics
 from schemas.settings import load_settings
+
+_GC_THRESHOLDS: Final = (50_000, 20, 50)  # state is many long-lived objects without cycles: look at them seldom
 
 
 def main() -> None:
@@ -20,6 +25,7 @@ def main() -> None:
     metrics = Metrics()
     app, live = create_app(settings, metrics)
     serve_health(settings.live.health_port, ready=live.not_ready, registry=metrics.registry, observe=live.observe)
+    gc.set_threshold(*_GC_THRESHOLDS)
     worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
 

@@ -12,6 +12,7 @@ from processors.domain.rules import Rules
 from processors.domain.session import SessionRules
 from processors.live import funnel_watch, rewind
 from processors.live.alert_agent import CLOCK_PERIOD_S, AlertAgent
+from processors.live.delivery import Consumer
 from processors.live.worker import LiveWorker
 from schemas import topics
 from schemas.alert_rule import load_alert_rules
@@ -63,6 +64,7 @@ def create_app(settings: Settings, metrics: Metrics) -> tuple[Any, LiveWorker]:
         table_standby_replicas=live.standby_replicas,
         web_enabled=False,
     )
+    app.transport.Consumer = Consumer
     prefix = kafka.topic_prefix
     worker = LiveWorker(app, _raw_table(app, "state", settings), settings, rules_from(settings), metrics)
     alerts = AlertAgent(

@@ -2,7 +2,7 @@
 
 A tick does, in this order:
     1. wait until Kafka has everything the last tick said
-    2. write some of the buckets that changed (a checkpoint round spreads over several ticks)
+    2. write the minutes that changed, then some of the buckets (a checkpoint round spreads over several ticks)
     3. at the end of a round write the meta record, flush, and acknowledge the events the round covers
     4. move the frontier and work out the rows that changed
     5. in the background: write the journal of new row ids, wait for Kafka to have it, send the rows
@@ -109,6 +109,8 @@ class OwnedPartition:
         await self._output.send(self.state.number, emission, max(self.state.received.values(), default=0))
 
     async def _checkpoint(self, now: int) -> None:
+        if self.state.catching_up:
+            return
         if self._round is None:
             if now - self._round_at < self._interval_ms or not (self._pending or self.state.changed):
                 return
@@ -123,6 +125,7 @@ class OwnedPartition:
             )
             self._pending = []
         under_way = self._round
+        self._store.save_minutes(self.state.number, self.state.minutes, self.gate.applied())
         for index in under_way.todo[: under_way.per_tick]:
             blob = self.state.dump(index, self.gate.applied())
             self._largest_bytes = max(self._largest_bytes, self._store.save_bucket(self.state.number, index, blob))

@@ -4,7 +4,10 @@
     p/meta     offsets that every bucket covers, number of buckets, first journal entry that still counts
     p/steps    how long the steps of funnels take, compressed
     p/j/n      journal entry n: ids of rows about to be said for the first time
+    p/m/t      the minute that starts at t (Unix ms)
+    p/minutes  offsets that every minute covers
 
+Minutes are written before the buckets of the same tick, so they never lack what a bucket holds.
 A blob holds its own offsets. `meta` raises those of buckets that had nothing to write, so that idle ones need no
 rewriting. The journal is written and acknowledged before the rows it names are sent: after a crash the next owner knows
 every row that may lie in ClickHouse and can retract those that no longer hold.
@@ -12,7 +15,7 @@ every row that may lie in ClickHouse and can retract those that no longer hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +24,7 @@ import zstandard
 
 from processors.domain.bucket import Bucket
 from processors.domain.funnels.patience import StepTimes
+from processors.domain.minutes import Minutes
 from processors.domain.visitor import NewRow
 
 _LEVEL: Final = 1  # measured: a fifth smaller than lz4 at the same speed on these blobs
@@ -37,6 +41,7 @@ class Meta(msgspec.Struct, array_like=True):
     journal: int
 
 
+_unpack_offsets: Final = msgspec.msgpack.Decoder(dict[str, int]).decode
 _unpack_meta: Final = msgspec.msgpack.Decoder(Meta).decode
 
 
@@ -45,6 +50,7 @@ class Loaded:
     """A partition's state as it rests. `next_journal`: the first unused journal number."""
 
     buckets: list[Bucket]
+    minutes: Minutes
     new_rows: list[NewRow]
     journal: int
     next_journal: int
@@ -72,7 +78,14 @@ class Store:
         for number, entry in self._journal(partition, meta.journal):  # noqa: B007  its last value is used below
             new_rows += entry
         found = number + 1 if new_rows else meta.journal
-        return Loaded(loaded, new_rows, meta.journal, found, self._load_step_times(partition))
+        return Loaded(
+            loaded,
+            self._load_minutes(partition),
+            new_rows,
+            meta.journal,
+            found,
+            self._load_step_times(partition),
+        )
 
     def _load_step_times(self, partition: int) -> StepTimes:
         packed = self._table.get(_step_times_key(partition))
@@ -80,13 +93,33 @@ class Store:
 
     def _load_bucket(self, partition: int, index: int) -> Bucket:
         packed = self._table.get(_bucket_key(partition, index))
-        return Bucket.load(self._decompressor.decompress(packed)) if packed else Bucket()
+        return Bucket.load(self._decompressor.decompress(packed), index) if packed else Bucket(index)
 
     def _journal(self, partition: int, first: int) -> Iterator[tuple[int, list[NewRow]]]:
         number = first
         while (packed := self._table.get(_journal_key(partition, number))) is not None:
             yield number, _unpack_journal(packed)
             number += 1
+
+    def _load_minutes(self, partition: int) -> Minutes:
+        prefix = _minute_key(partition, "")
+        records = {
+            int(key[len(prefix) :]): self._decompressor.decompress(self._table[key])
+            for key in self._table
+            if key.startswith(prefix)
+        }
+        packed = self._table.get(_minutes_key(partition))
+        return Minutes(records, _unpack_offsets(packed) if packed else {})
+
+    def save_minutes(self, partition: int, minutes: Minutes, applied: Mapping[str, int]) -> None:
+        """Write what changed of the minutes, which have counted the offsets `applied`. Call it before `save_bucket`."""
+        for at, record in minutes.changes(applied):
+            key = _minute_key(partition, at)
+            if record is not None:
+                self._table[key] = self._compressor.compress(record)
+            elif self._table.get(key) is not None:
+                del self._table[key]
+        self._table[_minutes_key(partition)] = _pack(minutes.offsets)
 
     def save_bucket(self, partition: int, index: int, blob: bytes) -> int:
         """Write a bucket's blob; returns its compressed size in bytes. Call inside the partition's stream."""
@@ -118,6 +151,14 @@ def _bucket_key(partition: int, index: int) -> bytes:
 
 def _step_times_key(partition: int) -> bytes:
     return b"%d/steps" % partition
+
+
+def _minute_key(partition: int, at: int | str) -> bytes:
+    return f"{partition}/m/{at}".encode()
+
+
+def _minutes_key(partition: int) -> bytes:
+    return b"%d/minutes" % partition
 
 
 def _meta_key(partition: int) -> bytes:

@@ -101,7 +101,11 @@ class LiveWorker:
             wanted[name], doubt[name] = max(start, checkpoint), ends.get(tp) or 0
             if 0 < checkpoint < start:
                 log.error("events lost to retention", topic=tp.topic, partition=partition, lost=start - checkpoint)
-        state = Partition(partition, loaded.buckets, self._rules, doubt, loaded.step_times)
+        state = Partition(
+            partition, loaded.buckets, self._rules, doubt, step_times=loaded.step_times, minutes=loaded.minutes
+        )
+        for name, offset in wanted.items():
+            state.skip_to(name, offset)
         state.remember(loaded.new_rows)
         log.info("partition loaded", partition=partition, wanted=wanted, visitors=state.visitors())
         return OwnedPartition(
@@ -167,6 +171,7 @@ class LiveWorker:
             for tp, name, owned in gaps:
                 lost = owned.gate.skip_to(name, starts.get(tp) or 0)
                 if lost:
+                    owned.state.skip_to(name, owned.gate.wanted(name))
                     log.error("events lost to retention", topic=tp.topic, partition=tp.partition, lost=lost)
         await self._rewinder.step((tp, owned.gate.wanted(name)) for tp, name, owned in gaps)
 

@@ -55,7 +55,7 @@ class Worker:
         for topic, event in self._acked:
             assert event.acks == 0 or event.message.offset <= checkpoint[topic], "acknowledged and not in a checkpoint"
         self._gate = OffsetGate({topic: offset + 1 for topic, offset in checkpoint.items()})
-        state = Partition(0, loaded.buckets, RULES, self._ends(), loaded.step_times)
+        state = Partition(0, loaded.buckets, RULES, self._ends(), step_times=loaded.step_times, minutes=loaded.minutes)
         state.remember(loaded.new_rows)
         self.owned = OwnedPartition(
             state,

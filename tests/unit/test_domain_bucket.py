@@ -24,7 +24,7 @@ def filled() -> Bucket:
     bucket.offsets = {"clickstream": 7}
     fact = make_fact(5, "js_error", error_class="js", session_id="s", received=9)
     visitor = bucket.visitor(visitor_key("shop", "ann", "s"))
-    bucket.count("shop", fact, visitor)
+    bucket.ends["other"] = 9
     visitor.add(fact)
     visitor.before, visitor.last_emit = Stretch(1, 3, 4), 11
     visitor.emitted[RowId(SESSION, "", "s", 5)] = 2**63
@@ -89,13 +89,11 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
     bucket = filled()
     packed = bucket.dump(lambda _: hot)
     back = Bucket.load(packed)
-    for name in ("offsets", "due", "newest", "loose", "unsaid", "flood"):
+    for name in ("offsets", "due", "ends", "loose", "flood"):
         assert getattr(back, name) == getattr(bucket, name), name
     ann = visitor_key("shop", "ann", "s")
     assert [*back.visitors.keys()] == [*bucket.visitors.keys()] == [ann]
-    assert [*back.minutes.keys()] == [*bucket.minutes.keys()] == [("shop", 0)]
     assert back.visitors.get(ann) == bucket.visitors.get(ann)
-    assert back.minutes.get(("shop", 0)) == bucket.minutes.get(("shop", 0))
     assert back.cohorts.get(("shop", 0)) == {("checkout", 1, 0): Tally(2, 1)}
 
 
@@ -115,15 +113,6 @@ def test_of_a_flood_only_the_newest_ids_are_remembered() -> None:
     assert bucket.met(flood[-1], is_hot=True)
     assert not bucket.met(flood[0], is_hot=True)
     assert bucket.loose == {}
-
-
-def test_a_minute_is_forgotten_hot_or_at_rest() -> None:
-    for rest in (True, False):
-        bucket = filled()
-        if rest:
-            bucket.dump(lambda _: False)
-        bucket.forget_minutes([("shop", 0), ("shop", MINUTE)])
-        assert (len(bucket.minutes), bucket.newest) == (0, {})
 
 
 def test_cohorts_are_forgotten_by_their_minute() -> None:

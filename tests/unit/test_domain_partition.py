@@ -12,6 +12,7 @@ import pytest
 
 from processors.domain.bucket import Bucket
 from processors.domain.fact import decode_lines
+from processors.domain.minutes import Minutes
 from processors.domain.partition import Emission, Partition
 from schemas.funnel import parse_funnel
 from schemas.rows import MinuteMetrics
@@ -174,22 +175,29 @@ def test_a_row_that_an_earlier_owner_may_have_said_is_retracted() -> None:
     assert [row.get("deleted", 0) for row in said(tick(state, 5_000), "sessions")] == [0, 1]
 
 
+def restored(before: Partition, applied: dict[str, int], doubt_until: dict[str, int]) -> Partition:
+    """The partition as its checkpoint brings it back."""
+    minutes = Minutes({at: record for at, record in before.minutes.changes(applied) if record}, applied)
+    return Partition(0, [Bucket.load(before.dump(0, applied))], RULES, doubt_until, minutes=minutes)
+
+
 def test_a_restored_bucket_skips_what_it_holds() -> None:
     before = partition()
     apply(before, 0, event("a", 0), event("n", 0, visitor=""))
     tick(before, 0)
-    state = Partition(0, [Bucket.load(before.dump(0, {"clickstream": 0}))], RULES, {"clickstream": 2})
+    state = restored(before, {"clickstream": 0}, {"clickstream": 2})
     counts = apply(state, 0, event("a", 0), event("n", 0, visitor=""))
     assert (counts.applied, counts.repeated) == (0, 0)
     assert apply(state, 1, event("b", 1)).applied == 1
-    assert said(tick(state, 5_000), "sessions")[0]["events"] == 2
+    emission = tick(state, 5_000)
+    assert said(emission, "sessions")[0]["events"] == 2
+    assert [row["events"] for row in said(emission, "error_rates")] == [3]
 
 
 def test_what_was_not_yet_said_is_said_after_a_restart() -> None:
     before = partition()
     apply(before, 0, event("a", 0))
-    state = Partition(0, [Bucket.load(before.dump(0, {"clickstream": 0}))], RULES, {})
-    assert tick(state, 5_000).rows.keys() == {"sessions", "error_rates"}
+    assert tick(restored(before, {"clickstream": 0}, {}), 5_000).rows.keys() == {"sessions", "error_rates"}
 
 
 def test_a_visitor_who_is_gone_for_good_leaves_nothing() -> None:
@@ -202,7 +210,7 @@ def test_a_visitor_who_is_gone_for_good_leaves_nothing() -> None:
     tick(state, 3 * DAY)
     for _ in range(2):  # cohorts are let go one round later
         state.dump(0, {})
-    assert (bucket.due, len(bucket.minutes), len(bucket.cohorts)) == ({}, 0, 0)
+    assert (bucket.due, bucket.ends, len(state.minutes), len(bucket.cohorts)) == ({}, {}, 0, 0)
 
 
 def metrics_of(*events: Event, ticks: tuple[int, ...]) -> dict[int, MinuteMetrics]:
@@ -325,7 +333,7 @@ def test_a_checkpoint_while_time_flies_loses_no_counts(buckets: int) -> None:
     assert differences(log, events, reader.state.frontier) == []
 
 
-def test_a_minute_is_kept_for_as_long_as_any_bucket_may_get_facts_of_it() -> None:
+def test_a_minute_is_kept_for_as_long_as_facts_of_it_may_come() -> None:
     state = partition(buckets=2)
     apply(state, 0, event("a", 0, visitor="ann"))
     tick(state, 0)
@@ -333,7 +341,7 @@ def test_a_minute_is_kept_for_as_long_as_any_bucket_may_get_facts_of_it() -> Non
     apply(state, 1, *(event(f"b{n}", 1, visitor=f"v{n}", **late) for n in range(8)))
     for at, kept in ((DAY + HOUR, True), (2 * DAY - 30 * MINUTE, True), (2 * DAY - 29 * MINUTE, False)):
         tick(state, at)
-        assert [len(bucket.minutes) for bucket in state.buckets] == [kept, kept]
+        assert len(state.minutes) == kept
 
 
 def test_lines_of_the_harness_are_lines_of_the_collector() -> None:
