@@ -45,8 +45,11 @@ score, and rage can also show intent to buy. Try others on the stored points, or
 _FORM_NOTE: Final = """\
 ## What to send
 
-Post these types to `/v1/events`; `props` holds the properties. All properties are optional unless a rule says so; more
-are kept and not read. Segment, Snowplow, GA4, PostHog and Sentry clients need nothing: their names are mapped.
+Post these types to `/v1/events`; `props` holds the properties. All are optional: a rule that misses one finds less, and
+never guesses. More are kept and not read. Rules also read the event's own `ts`, `session_id`, `visitor_id`, `path` (or
+`page`), `element`, `x`, `y` and `message`. The browser SDK sees clicks, forms, scrolling, errors and web vitals by
+itself; what happens in cart, checkout and login is the site's to say. Segment, Snowplow, GA4, PostHog and Sentry
+clients are mapped to these names as far as they say it.
 
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ from processors.domain.friction import FINDERS, count_signals, find_signals
 from processors.domain.friction.score import points, score
 from schemas.event_types import EVENT_TYPES
 from schemas.rules import FRICTION_RULES, RuleError, rules_with
+from schemas.settings import load_settings
 from tests import oracle
 from tests.oracle.streams import Event
 from tests.property.test_domain_harness import Log, Reader, end_of, records_of, rows_of
@@ -92,6 +94,15 @@ def test_settings_change_thresholds_and_ignore_lists(rule_id: str) -> None:
 def test_a_wrong_setting_is_refused_by_name(overrides: dict[str, Any], named: str) -> None:
     with pytest.raises(RuleError, match=named):
         rules_with(overrides)
+
+
+def test_thresholds_and_ignore_lists_come_from_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("snag.toml").write_text('[live.friction.rage_click]\nclicks = 4\nignore = [".quantity"]\n')
+    rule = rules_with(load_settings().live.friction)["rage_click"]
+    assert (rule.thresholds["clicks"], rule.thresholds["gap_ms"], rule.ignore) == (4, 1000, (".quantity",))
+    monkeypatch.setenv("SNAG_LIVE__FRICTION", '{"dead_click": {"effect_ms": 3000}}')
+    assert rules_with(load_settings().live.friction)["dead_click"].thresholds["effect_ms"] == 3000
 
 
 def test_an_ignored_element_is_not_looked_at() -> None:
