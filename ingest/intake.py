@@ -31,6 +31,7 @@ RAW_MAX_BYTES: Final = 8 * 1024  # enough to see and mend an event; a flood of r
 _RECORD_OVERHEAD_BYTES: Final = 64 * 1024  # headers and framing around a largest line
 
 _FIRST_MASKED: Final = b',"url":'  # what stands before it, times and ids mostly, is not masked: half of a line
+_LEAST_HEAD_BYTES: Final = 100  # the fields that every event has stand before, and take more than this
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -204,7 +205,7 @@ class Intake:
 
 def _mask(events: Sequence[tuple[int, Event]], lines: list[bytes]) -> None:
     """Mask the secrets of `events`, encoded in `lines`; one search tells that there are none, as nearly always."""
-    texts = [line[line.find(_FIRST_MASKED) :] if _FIRST_MASKED in line else line for line in lines]
+    texts = [line[at:] if (at := line.find(_FIRST_MASKED, _LEAST_HEAD_BYTES)) > 0 else line for line in lines]
     if rules_for(b"\n".join(texts)) is None:
         return
     for place, (_, event) in enumerate(events):

@@ -284,6 +284,8 @@ def test_records_taken_for_another_number_of_partitions_are_taken_apart() -> Non
     assert list(repartitioned(kept, 8)) == kept
     (rejected,) = repartitioned([Record("rejected", 7, 8, 5, b"{}\n{}")], 3)
     assert rejected == Record("rejected", 1, 3, 5, b"{}\n{}")
+    (erasure,) = repartitioned([Record("erasures", 0, 8, 5, b"{}")], 3)
+    assert erasure == Record("erasures", 0, 3, 5, b"{}")
 
 
 def test_merged_records_keep_the_order_of_each_partition_and_the_bounds() -> None:
