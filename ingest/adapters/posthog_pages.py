@@ -1,7 +1,8 @@
 """The side requests of posthog-js: its remote configuration, as JSON and as a script, and feature flags.
 
 With these answers nothing else is asked for, so that no request goes astray: no replay, no surveys, no site apps, and
-nothing that would have to be loaded as a further script.
+nothing that would have to be loaded as a further script. `surveys` is left out for that: posthog-js loads their script
+also when it is told that there are none.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _CONFIG: Final[dict[str, Any]] = {
     "logs": {"captureConsoleLogs": False},
     **dict.fromkeys(
         (
-            *("sessionRecording", "heatmaps", "surveys", "productTours", "conversations", "captureDeadClicks"),
+            *("sessionRecording", "heatmaps", "productTours", "conversations", "captureDeadClicks"),
             *("capturePerformance", "autocaptureExceptions"),
         ),
         False,

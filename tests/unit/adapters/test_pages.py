@@ -26,10 +26,10 @@ def serve(name: str, path: str, **asked: Any) -> Answer:
 def test_posthogs_configuration_asks_for_nothing_else() -> None:
     config = json.loads(serve("posthog_config", "/array/wk/config", parameters={"key": "wk"}).body)
     assert config["token"] == "wk"
+    assert "surveys" not in config
     for name in (
         "hasFeatureFlags",
         "sessionRecording",
-        "surveys",
         "heatmaps",
         "captureDeadClicks",
         "capturePerformance",
