@@ -14,8 +14,8 @@ import msgspec
 
 from schemas.event import KIND_OF_TYPE, Event, from_ms
 
-START_MS = 1_795_000_000_000
 VISITORS_PER_S = 70.0  # with 15 events over five minutes each: about 1,000 events/s and 20,000 visitors at a time
+EVENTS_PER_S = 600.0  # what they come to in the end, measured over a million
 CHECKOUT_SHARE = 0.05
 _STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
 _STEP_PASSED = 0.75
@@ -47,12 +47,12 @@ def visit(who: int, at: int, rnd: random.Random) -> Iterator[Moment]:
         at += rnd.randint(5_000, 60_000)
 
 
-def moments(rnd: random.Random) -> Iterator[Moment]:
-    """All visitors' events by time, without end."""
+def moments(rnd: random.Random, start_ms: int) -> Iterator[Moment]:
+    """All visitors' events by time from `start_ms` (Unix ms) on, without end."""
     going: list[tuple[Moment, int, Iterator[Moment]]] = []
     who = 0
     while True:
-        comes_at = START_MS + int(who * 1000 / VISITORS_PER_S)
+        comes_at = start_ms + int(who * 1000 / VISITORS_PER_S)
         while going and going[0][0][0] <= comes_at:
             moment, number, rest = going[0]
             yield moment
@@ -66,10 +66,11 @@ def moments(rnd: random.Random) -> Iterator[Moment]:
         who += 1
 
 
-def events(count: int, seed: int = 7) -> Iterator[Event]:
-    """The first `count` events."""
+def events(count: int, end_ms: int, seed: int = 7) -> Iterator[Event]:
+    """The first `count` events, the last of them shortly before `end_ms` (Unix ms)."""
+    start_ms = end_ms - int(count * 1000 / EVENTS_PER_S)
     rnd = random.Random(seed)
-    for _, (ms, who, type_, page) in zip(range(count), moments(rnd), strict=False):
+    for _, (ms, who, type_, page) in zip(range(count), moments(rnd, start_ms), strict=False):
         at = from_ms(ms)
         path = f"/p/{page}"
         value: dict[str, object] = {"value": 20 + who % 80, "currency": "EUR"}
@@ -94,7 +95,7 @@ def events(count: int, seed: int = 7) -> Iterator[Event]:
             browser=_BROWSERS[who % 10],
             os="Windows" if who % 3 == 0 else "Android",
             country="DE",
-            release="2026.11.1" if ms - START_MS > 300_000 else "2026.11.0",
+            release="2026.11.1" if ms - start_ms > 300_000 else "2026.11.0",
             error_class="js" if type_ == "js_error" else "",
             fingerprint=f"{page % 20:016x}" if type_ == "js_error" else "",
             message=f"TypeError: x{page % 20} is undefined" if type_ == "js_error" else "",

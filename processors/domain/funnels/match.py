@@ -18,6 +18,9 @@ Wanted = Scalar | tuple[Scalar, ...] | None
 _REMEMBERED: Final = 20_000  # paths and elements; a site with more of them is answered by the pattern itself
 
 
+_PLACES_KEPT: Final = 10_000  # a site has far fewer paths that are looked at again; then it starts anew
+
+
 class Roles(NamedTuple):
     """What one fact is to one funnel: indices of the steps and of the exclusions it matches, and if it is a leave."""
 
@@ -55,11 +58,21 @@ class Matcher:
             type_: _candidates(type_, steps, exclusions, leaves) for type_ in {match.type for match in everything}
         }
         self._other = self._by_type.get("") if untyped else None
+        self._by_place: dict[tuple[str, str, str], Roles | None] | None = None
+        if not any(match.where for match in everything):
+            self._by_place = {}
 
     def roles(self, fact: Fact) -> Roles | None:
         """What `fact` is to the funnel; None when it is nothing."""
         candidates = self._by_type.get(fact.type, self._other)
-        return None if candidates is None else candidates.roles(fact)
+        if candidates is None or candidates.constant is not None or self._by_place is None:
+            return None if candidates is None else candidates.roles(fact)
+        place = (fact.type, fact.path, fact.element)
+        if place not in self._by_place:
+            if len(self._by_place) >= _PLACES_KEPT:
+                self._by_place.clear()
+            self._by_place[place] = candidates.roles(fact)
+        return self._by_place[place]
 
 
 def properties_of(funnel: Funnel) -> dict[str, set[str]]:
