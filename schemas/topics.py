@@ -79,7 +79,11 @@ ERROR_RATES: Final = Topic(
     "error_rates", "partition", NDJSON, 7 * _DAY_MS, description="Per-minute error counts with their denominators."
 )
 METRICS: Final = Topic(
-    "metrics", "site", JSON, _DAY_MS, description="Per-minute counts of one partition, for the alert agent to merge."
+    "metrics",
+    "site",
+    JSON,
+    _DAY_MS,
+    description="Per-minute counts of one partition, for the alert agent; without a key: how far partitions are.",
 )
 ALERTS: Final = Topic(
     "alerts",
@@ -88,7 +92,7 @@ ALERTS: Final = Topic(
     30 * _DAY_MS,
     cleanup="compact",
     copartitioned=False,
-    description="One CloudEvents record (binary mode) per change of an alert's state.",
+    description="One CloudEvents record (binary mode) per change of an alert's state, and every hour while it fires.",
 )
 
 RAW: Final = (CLICKSTREAM, ERRORS, CHECKOUTS)

@@ -95,6 +95,11 @@ def test_an_insert_is_in_the_table_when_it_is_answered(inserter: Inserter, db: C
     assert db.query("SELECT count() FROM clickstream").result_rows[0][0] == 100
 
 
+def test_a_repeat_within_one_insert_counts_once(inserter: Inserter, db: Client) -> None:
+    inserter.insert("clickstream", b"\n".join([GOOD % 1, GOOD % 2, GOOD % 1]), "token")
+    assert db.query("SELECT count() FROM clickstream FINAL").result_rows[0][0] == 2
+
+
 @pytest.mark.parametrize(
     ("poison", "name"),
     [
