@@ -106,3 +106,11 @@ def test_tables_stay_through_a_restart(tmp_path: Path) -> None:
             running.ask(f"INSERT INTO kept VALUES ({number})")
             assert running.ask("SELECT count() FROM default.kept") == str(number + 1)
             assert running.stop() == 0
+
+
+def test_an_empty_default_database_stays_through_a_kill_and_a_stop(tmp_path: Path) -> None:
+    for end in ("kill", "stop", "kill"):
+        with start_clickhouse(tmp_path) as running:
+            assert running.ask("SELECT engine FROM system.databases WHERE name = 'default'") == "Atomic"
+            assert running.ask("SHOW TABLES FROM default") == ""
+            getattr(running, end)()

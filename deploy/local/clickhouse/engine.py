@@ -146,19 +146,31 @@ class Engine:
         users, config = self.path / "snag-users.xml", self.path / "snag-engine.xml"
         users.write_text(users_config(), encoding="utf-8")
         config.write_text(server_config(self._max_memory_mb, users), encoding="utf-8")
+        kept = self._default_database_is_kept()
         try:
             self._control = _connect(f"{self.path}?config-file={config}")
-            self._open_default_database()
+            self._open_default_database(kept)
             found = self._control.query("SELECT version(), timezone(), displayName()", "TSVRaw", params={}).bytes()
         except RuntimeError as cause:
             raise from_engine(str(cause)) from None
         self.version, self.timezone, self.display_name = found.decode().rstrip("\n").split("\t")
 
-    def _open_default_database(self) -> None:
+    def _default_database_is_kept(self) -> bool:
+        """Whether the folder has a `default` with tables. One without is forgotten: chDB 4.4.0 cannot attach it again."""
+        definition, tables = self.path / "metadata" / "default.sql", self.path / "metadata" / "default"
+        if not definition.exists():
+            return False
+        if any(tables.glob("*.sql")):
+            return True
+        definition.unlink()
+        if tables.is_symlink():
+            tables.unlink()
+        return False
+
+    def _open_default_database(self, kept: bool) -> None:
         """Replace the engine's `default`, which takes file names for tables, by one that holds tables only."""
         self._control.query("DETACH DATABASE default", "Null", params={})
-        known = (self.path / "metadata" / "default.sql").exists()
-        statement = "ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic"
+        statement = "ATTACH DATABASE default" if kept else "CREATE DATABASE default ENGINE = Atomic"
         self._control.query(statement, "Null", params={})
 
     def close(self) -> None:
