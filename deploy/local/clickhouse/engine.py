@@ -156,7 +156,7 @@ class Engine:
         self.version, self.timezone, self.display_name = found.decode().rstrip("\n").split("\t")
 
     def _default_database_is_kept(self) -> bool:
-        """Whether the folder has a `default` with tables. One without is forgotten: chDB 4.4.0 cannot attach it again."""
+        """Whether the folder has a `default` with tables. chDB 4.4.0 cannot attach an empty one: that is made anew."""
         definition, tables = self.path / "metadata" / "default.sql", self.path / "metadata" / "default"
         if not definition.exists():
             return False
