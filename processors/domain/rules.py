@@ -47,12 +47,28 @@ class Rules:
         """The funnels, compiled."""
         return tuple(Plan(funnel) for funnel in self.funnels)
 
+    @cached_property
+    def _starting(self) -> frozenset[str] | None:
+        """Types of the facts that may start an attempt in some funnel; None: of any type."""
+        found: set[str] = set()
+        for plan in self.plans:
+            if plan.matcher.starting is None:
+                return None
+            found |= plan.matcher.starting
+        return frozenset(found)
+
     def window_after(self, fact: Fact) -> int:
         """How long (ms) after `fact` others may belong to an attempt that it starts in some funnel; 0 if in none.
 
         May be too long, never too short: row versions rest on it (stretch.py).
         """
-        return max((plan.window_ms for plan in self.plans if plan.may_start(fact)), default=0)
+        longest = 0
+        if self._starting is None or fact.type in self._starting:
+            for plan in self.plans:
+                roles = plan.matcher.roles(fact)
+                if roles is not None and roles.start is not None:
+                    longest = max(longest, plan.window_ms)
+        return longest
 
     def ripe_after_ms(self, funnel: str) -> int:
         """How old an attempt at `funnel` must be to count in rates; 0 for a funnel that is no more."""

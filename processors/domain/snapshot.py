@@ -120,7 +120,9 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
             signal_row = _signal_row(visitor, who, signal, row, rules)
             signal_row.version = snapshot.version(signal.first.ts, 0)
             snapshot.rows[RowId(SIGNAL, signal.signal, signal_row.signal_id, signal.first.ts)] = signal_row
-    attempts = [a for plan in rules.plans for a in find_attempts(who, facts, plan, rules.abandon)]
+    types = {fact.type for fact in facts}
+    plans = [plan for plan in rules.plans if plan.may_be_tried_by(types)]
+    attempts = [attempt for plan in plans for attempt in find_attempts(who, facts, plan, rules.abandon)]
     if attempts:
         signals.sort(key=lambda signal: (signal.at.order, signal.signal))
         ends += [_attempt_final_at(attempt, rules) for attempt in attempts]

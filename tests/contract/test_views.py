@@ -589,6 +589,10 @@ def test_every_public_query_runs_as_it_stands(db: Client, name: str) -> None:
     )
     insert(db, "error_rates", [ErrorRateRow(site="s", minute=now, source_partition=0, version=1, page_views=1)])
     insert(db, "clickstream", [page_view("e", now, type="login", session_id="s")])
+    cohort = FunnelCohortRow(
+        site="s", funnel="checkout", funnel_version=2, minute=now, step=1, source_partition=0, version=1, entered=1
+    )
+    insert(db, "funnel_cohorts", [cohort])
     assert rows(db, load_query(name)), "a row of the last minutes shows"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from processors.domain.fact import Fact, decode_lines, to_fact
 from processors.domain.funnels.attempt import AbandonRules, Plan, find_attempts
-from processors.domain.funnels.match import Matcher, Roles, properties_of
+from processors.domain.funnels.match import Roles, properties_of
 from processors.domain.rules import Rules
 from schemas.funnel import load_funnels, parse_funnel
 from tests.unit.test_domain_fact import make_fact, make_line
@@ -19,7 +19,7 @@ END = '[[steps]]\nname = "end"\ntype = "end"\n'
 
 def matches(step: str, fact: Fact) -> bool:
     """Whether `fact` is the step described by TOML `step`."""
-    roles = Matcher(parse_funnel(f'name = "f"\n[[steps]]\nname = "it"\n{step}\n{END}', "f")).roles(fact)
+    roles = Plan(parse_funnel(f'name = "f"\n[[steps]]\nname = "it"\n{step}\n{END}', "f")).matcher.roles(fact)
     return roles is not None and 0 in roles.steps
 
 
@@ -84,9 +84,9 @@ def test_exclusions_and_leaves_have_their_roles() -> None:
         'name = "f"\nleave = [{ type = "bye" }]\n[[steps]]\nname = "a"\ntype = "a"\n'
         f'{END}[[exclude]]\nname = "x"\nany_of = [{{ type = "x" }}, {{ type = "a", path = "/x" }}]\n'
     )
-    matcher = Matcher(parse_funnel(text, "f"))
-    assert matcher.roles(make_fact(0, "a")) == Roles((0,), (), False)
-    assert matcher.roles(make_fact(0, "a", path="/x")) == Roles((0,), (0,), False)
+    matcher = Plan(parse_funnel(text, "f")).matcher
+    assert matcher.roles(make_fact(0, "a")) == Roles((0,), (), False, 0)
+    assert matcher.roles(make_fact(0, "a", path="/x")) == Roles((0,), (0,), False, 0)
     assert matcher.roles(make_fact(0, "x")) == Roles((), (0,), False)
     assert matcher.roles(make_fact(0, "bye")) == Roles((), (), True)
     assert matcher.roles(make_fact(0, "other")) is None

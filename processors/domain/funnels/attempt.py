@@ -9,7 +9,7 @@ timestamps) count in the order of the steps, as in ClickHouse's windowFunnel.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from processors.domain.fact import Fact
@@ -31,7 +31,6 @@ class Plan:
 
     def __init__(self, funnel: Funnel) -> None:
         self.funnel = funnel
-        self.matcher = Matcher(funnel)
         self.window_ms = int(funnel.window_h * _HOUR_MS)
         self.ripe_after_ms = int(funnel.ripe_after_s * 1000)
         self.any_order = funnel.order == "any"
@@ -39,6 +38,7 @@ class Plan:
         self.required = frozenset(i for i, step in enumerate(funnel.steps) if not step.optional)
         self.last = len(funnel.steps) - 1
         self.judged = range(len(funnel.steps) if self.any_order else self.last)
+        self.matcher = Matcher(funnel, self._start)
         steps = [step.name for step in funnel.steps]
         self.guards = [
             (
@@ -48,9 +48,13 @@ class Plan:
             for exclusion in funnel.exclude
         ]
 
-    def start(self, steps: Sequence[int]) -> int | None:
+    def _start(self, steps: Sequence[int]) -> int | None:
         """The step with which a fact that matches `steps` starts an attempt: none before it may be required."""
         return self.next_ordered(-1, steps) if not self.any_order else min(steps, default=None)
+
+    def may_be_tried_by(self, types: Set[str]) -> bool:
+        """Whether a visitor with facts of these types may have started an attempt."""
+        return self.matcher.starting is None or not self.matcher.starting.isdisjoint(types)
 
     def next_ordered(self, position: int, steps: Sequence[int]) -> int | None:
         """The first of `steps` after step `position` with only optional ones between."""
@@ -58,11 +62,6 @@ class Plan:
             if step > position:
                 return None if any(i in self.required for i in range(position + 1, step)) else step
         return None
-
-    def may_start(self, fact: Fact) -> bool:
-        """Whether an attempt may start with `fact`."""
-        roles = self.matcher.roles(fact)
-        return roles is not None and self.start(roles.steps) is not None
 
 
 class Reached:
@@ -149,7 +148,7 @@ class Attempt:
         elif self.plan.strict and self.left_at is None and roles.steps and self.step not in roles.steps:
             self.broken = True
             self.left_at = fact.ts
-            return self.plan.start(roles.steps) is None
+            return roles.start is None
         if roles.leave and not self.over and self.left_at is None:
             self.left_at = fact.ts
         return True
@@ -180,7 +179,7 @@ def find_attempts(visitor: str, facts: Sequence[Fact], plan: Plan, rules: Abando
     """The attempts in one visitor's `facts` (in event order), by start."""
     roles_of = plan.matcher.roles
     known = [(n, roles) for n, fact in enumerate(facts) if (roles := roles_of(fact)) is not None]
-    first = next((n for n, roles in known if plan.start(roles.steps) is not None), None)
+    first = next((n for n, roles in known if roles.start is not None), None)
     if first is None:
         return []
     roles_at = dict(known)
@@ -199,9 +198,8 @@ def find_attempts(visitor: str, facts: Sequence[Fact], plan: Plan, rules: Abando
                 if roles.steps and not current.excluded_by:
                     current.note(fact)
                 continue
-        step = plan.start(roles.steps)
-        if step is not None:
-            current = Attempt(plan, visitor, step, fact)
+        if roles.start is not None:
+            current = Attempt(plan, visitor, roles.start, fact)
             current.note(fact)
             attempts.append(current)
     return attempts

@@ -15,64 +15,81 @@ Test = Callable[[Fact], bool]
 Holds = Callable[[Value], bool]
 Wanted = Scalar | tuple[Scalar, ...] | None
 
-_REMEMBERED: Final = 20_000  # paths and elements; a site with more of them is answered by the pattern itself
-
-
-_PLACES_KEPT: Final = 10_000  # a site has far fewer paths that are looked at again; then it starts anew
+_REMEMBERED: Final = 10_000  # pairs of path and element; a site has far fewer that come again
 
 
 class Roles(NamedTuple):
-    """What one fact is to one funnel: indices of the steps and of the exclusions it matches, and if it is a leave."""
+    """What one fact is to one funnel: indices of the steps and of the exclusions it matches, and if it is a leave.
 
-    steps: tuple[int, ...]
+    `start`: the step with which it may start an attempt.
+    """
+
+    steps: tuple[int, ...] = ()
     exclusions: tuple[int, ...] = ()
     leave: bool = False
+    start: int | None = None
 
 
-class _Candidates(NamedTuple):
-    """For facts of one type: who may match. A test of None always holds."""
+_Tests = tuple[tuple[int, Test | None], ...]
+"""Indices with what must hold beside the type; None: nothing."""
 
-    steps: tuple[tuple[int, Test | None], ...]
-    exclusions: tuple[tuple[int, Test | None], ...]
-    leaves: tuple[tuple[int, Test | None], ...]
-    constant: Roles | None
+
+class _Candidates:
+    """What facts of one type may be. Answers that rest on path and element alone are remembered."""
+
+    def __init__(
+        self,
+        steps: _Tests,
+        exclusions: _Tests,
+        leaves: _Tests,
+        start: Callable[[tuple[int, ...]], int | None],
+        *,
+        plain: bool,
+    ) -> None:
+        self._steps, self._exclusions, self._leaves, self._start = steps, exclusions, leaves, start
+        self._plain = plain
+        self._known: dict[tuple[str, str], Roles | None] = {}
 
     def roles(self, fact: Fact) -> Roles | None:
-        if self.constant is not None:
-            return self.constant
-        steps, exclusions = _hits(self.steps, fact), _hits(self.exclusions, fact)
-        leave = bool(_hits(self.leaves, fact))
-        return Roles(steps, exclusions, leave) if steps or exclusions or leave else None
+        if not self._plain:
+            return self._work_out(fact)
+        key = (fact.path, fact.element)
+        try:
+            return self._known[key]
+        except KeyError:
+            roles = self._work_out(fact)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = roles
+            return roles
+
+    def _work_out(self, fact: Fact) -> Roles | None:
+        steps, exclusions = _hits(self._steps, fact), _hits(self._exclusions, fact)
+        leave = bool(_hits(self._leaves, fact))
+        return Roles(steps, exclusions, leave, self._start(steps)) if steps or exclusions or leave else None
 
 
 class Matcher:
-    """Tells what a fact is to one funnel."""
+    """Tells what a fact is to one funnel. `starting`: types of facts that may start an attempt; None: of any type."""
 
-    def __init__(self, funnel: Funnel) -> None:
+    def __init__(self, funnel: Funnel, start: Callable[[tuple[int, ...]], int | None]) -> None:
+        """`start`: the step with which a fact that matches these steps starts an attempt."""
         steps = [step.matches for step in funnel.steps]
         exclusions = [exclusion.any_of for exclusion in funnel.exclude]
         leaves = [funnel.leave] if funnel.leave else []
         everything = [match for group in (*steps, *exclusions, *leaves) for match in group]
-        untyped = any(not match.type for match in everything)
         self._by_type = {
-            type_: _candidates(type_, steps, exclusions, leaves) for type_ in {match.type for match in everything}
+            type_: _candidates(type_, steps, exclusions, leaves, start)
+            for type_ in {match.type for match in everything}
         }
-        self._other = self._by_type.get("") if untyped else None
-        self._by_place: dict[tuple[str, str, str], Roles | None] | None = None
-        if not any(match.where for match in everything):
-            self._by_place = {}
+        self._other = self._by_type.get("")
+        firsts = {match.type for n, matches in enumerate(steps) for match in matches if start((n,)) is not None}
+        self.starting = None if "" in firsts else frozenset(firsts)
 
     def roles(self, fact: Fact) -> Roles | None:
         """What `fact` is to the funnel; None when it is nothing."""
         candidates = self._by_type.get(fact.type, self._other)
-        if candidates is None or candidates.constant is not None or self._by_place is None:
-            return None if candidates is None else candidates.roles(fact)
-        place = (fact.type, fact.path, fact.element)
-        if place not in self._by_place:
-            if len(self._by_place) >= _PLACES_KEPT:
-                self._by_place.clear()
-            self._by_place[place] = candidates.roles(fact)
-        return self._by_place[place]
+        return None if candidates is None else candidates.roles(fact)
 
 
 def properties_of(funnel: Funnel) -> dict[str, set[str]]:
@@ -88,17 +105,18 @@ def properties_of(funnel: Funnel) -> dict[str, set[str]]:
 
 
 def _candidates(
-    type_: str, steps: list[tuple[Match, ...]], exclusions: list[tuple[Match, ...]], leaves: list[tuple[Match, ...]]
+    type_: str,
+    steps: list[tuple[Match, ...]],
+    exclusions: list[tuple[Match, ...]],
+    leaves: list[tuple[Match, ...]],
+    start: Callable[[tuple[int, ...]], int | None],
 ) -> _Candidates:
-    groups = [_group(type_, group) for group in (steps, exclusions, leaves)]
-    constant = None
-    if all(test is None for group in groups for _, test in group):
-        indices = [tuple(index for index, _ in group) for group in groups]
-        constant = Roles(indices[0], indices[1], bool(indices[2]))
-    return _Candidates(groups[0], groups[1], groups[2], constant)
+    fitting = [m for group in (*steps, *exclusions, *leaves) for m in group if m.type in {"", type_}]
+    plain = not any(match.where for match in fitting)
+    return _Candidates(_group(type_, steps), _group(type_, exclusions), _group(type_, leaves), start, plain=plain)
 
 
-def _group(type_: str, group: list[tuple[Match, ...]]) -> tuple[tuple[int, Test | None], ...]:
+def _group(type_: str, group: list[tuple[Match, ...]]) -> _Tests:
     found: list[tuple[int, Test | None]] = []
     for index, matches in enumerate(group):
         fitting = [match for match in matches if match.type in {"", type_}]
@@ -107,7 +125,7 @@ def _group(type_: str, group: list[tuple[Match, ...]]) -> tuple[tuple[int, Test 
     return tuple(found)
 
 
-def _hits(candidates: tuple[tuple[int, Test | None], ...], fact: Fact) -> tuple[int, ...]:
+def _hits(candidates: _Tests, fact: Fact) -> tuple[int, ...]:
     return tuple(index for index, test in candidates if test is None or test(fact))
 
 
@@ -204,18 +222,8 @@ _HOLDS: Final[Mapping[Operator, Callable[[Wanted], Holds]]] = {
 
 
 def _glob(pattern: str) -> Callable[[str], bool]:
-    """Whether a text is `pattern`, in which `*` stands for any run of characters; answers are remembered."""
+    """Whether a text is `pattern`, in which `*` stands for any run of characters."""
     if "*" not in pattern:
         return lambda text: text == pattern
     matches = re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL).fullmatch
-    known: dict[str, bool] = {}
-
-    def fits(text: str) -> bool:
-        answer = known.get(text)
-        if answer is None:
-            answer = matches(text) is not None
-            if len(known) < _REMEMBERED:
-                known[text] = answer
-        return answer
-
-    return fits
+    return lambda text: matches(text) is not None
