@@ -48,8 +48,10 @@ class Cohorts:
         go that is still to be said.
         """
         if not self._waiting and not self._unsaid and not self._again:
-            self._oldest = max(self._oldest, self._waiting_since - rules.cohorts_kept_ms)
-            self._waiting, self._waiting_since = set(dirty), frontier
+            final = self._waiting_since - rules.cohorts_kept_ms
+            if not any(minute[1] < final for minute, _ in self._young):
+                self._oldest = max(self._oldest, final)
+                self._waiting, self._waiting_since = set(dirty), frontier
         return self._oldest
 
     def count(self, index: int, name: str, visitor: Visitor, counted: dict[CohortKey, Tally]) -> None:

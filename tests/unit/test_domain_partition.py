@@ -408,3 +408,15 @@ def test_live_cohorts_follow_their_attempts_and_ripen() -> None:
     assert told(31 * MINUTE + 3_000) == [[4, 1, 0, 3, 0, 41.0, 30.75, True]]
     apply(state, 6, event("bob2", 2 * HOUR, "order_completed", "bob"), topic="checkouts")
     assert told(2 * HOUR) == [[4, 2, 0, 2, 0, 41.0, 20.5, True]], "a recovery corrects it"
+
+
+def test_a_cohort_is_not_let_go_before_it_was_said_to_be_ripe() -> None:
+    state = partition()
+    apply(state, 0, event("a", 0, "checkout_started"), topic="checkouts")
+    tick(state, 0)
+    state.advance(BASE + 5 * DAY, dict.fromkeys(TOPICS, True))  # a replay: the frontier flies, the tick's time does not
+    state.emit(BASE)
+    for _ in range(3):
+        state.dump(0, {})
+    rows = [r for r in said(tick(state, 5 * DAY), "funnel_cohorts") if r["funnel"] == "checkout"]
+    assert [(row["entered"], row["abandoned"], row["ripe"]) for row in rows] == [(1, 1, True)]
