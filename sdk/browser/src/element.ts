@@ -26,13 +26,22 @@ export function select(element: Element): string {
       break;
     }
     const classes = [...node.classList].filter(stable).slice(0, 2);
-    const parent: Element | null = node.parentElement;
-    const alike = parent ? [...parent.children].filter((child) => child.localName === tag) : [];
-    const place = alike.length > 1 && !classes.length ? `:nth-of-type(${alike.indexOf(node) + 1})` : "";
+    const place = classes.length ? "" : placeOf(node);
     path.unshift([tag, ...classes].join(".") + place);
-    node = parent;
+    node = node.parentElement;
   }
   return path.join(" > ").slice(0, 200);
+}
+
+/** Its place among its siblings of the same kind, if there are any. */
+function placeOf(node: Element): string {
+  let place = 1;
+  let before = node.previousElementSibling;
+  for (; before; before = before.previousElementSibling) if (before.localName === node.localName) place++;
+  if (place > 1) return `:nth-of-type(${place})`;
+  let after = node.nextElementSibling;
+  while (after && after.localName !== node.localName) after = after.nextElementSibling;
+  return after ? ":nth-of-type(1)" : "";
 }
 
 /** The control around a click's target, else the target itself; null where the page asks not to look. */

@@ -1,0 +1,106 @@
+"""Main-thread time of 1,000 clicks with the browser SDK on the page, and with others' scripts on the same page.
+
+Real clicks (trusted input events) in headless Chromium; the time is the browser's own count of scripts' and tasks' time
+(DevTools `Performance.getMetrics`), less that of the page without any script. Needs node, npm and chromium.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.support.browser import FLAGS, http_server, page_handler
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE.parents[1] / "ingest" / "static"
+CLICKS: Final = 1000
+ROUNDS: Final = 3  # the median of them is printed
+HTML: Final = "text/html; charset=utf-8"
+SCRIPT: Final = "text/javascript"
+BODY: Final = "".join(f'<a href="#l{n}" id="b{n}">Item {n}</a><button>Add {n}</button> ' for n in range(200))
+TELLS: Final = {
+    "snag": "every click with selector, place and label; dead, rage; forms, scroll, errors, requests, vitals",
+    "plausible": "page views; of clicks only outbound links, downloads and forms",
+    "web-vitals": "five vitals; nothing of clicks",
+    "snowplow": "page views, pings; clicks on links",
+}
+
+
+def main() -> None:
+    """Build the peers, measure all, print the table."""
+    chromium = shutil.which("chromium")
+    if chromium is None or shutil.which("npm") is None:
+        sys.exit("bench/browser needs chromium and npm: apt-get install chromium npm")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - after the check above
+
+    with tempfile.TemporaryDirectory() as out:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=HERE, check=True)
+        subprocess.run(["node", "peers.mjs", out], cwd=HERE, check=True)
+        scripts = {path.stem: path.read_bytes() for path in sorted(Path(out).glob("*.js"))}
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(FLAGS))
+            empty = median(browser, {}, "")
+            print(f"{CLICKS} clicks, median of {ROUNDS}; ms of the main thread above the page without a script")
+            print(f"{'':<12}{'gzip KB':>8}{'script ms':>11}{'task ms':>9}  tells")
+            snag = {path.name: path.read_bytes() for path in STATIC.glob("*.js")}
+            sizes = [len(gzip.compress(snag[name], 9)) for name in snag if name == "s.js" or "friction" in name]
+            row("snag", sum(sizes), median(browser, snag, '<script async src="/s.js" data-key="k">'), empty)
+            for name, code in scripts.items():
+                tag = f'<script async src="/{name}.js">'
+                row(name, len(gzip.compress(code, 9)), median(browser, {f"{name}.js": code}, tag), empty)
+            browser.close()
+
+
+def row(name: str, size_bytes: int, found: tuple[float, float], empty: tuple[float, float]) -> None:
+    """Print one line of the table."""
+    script_ms, task_ms = (max(0.0, found[n] - empty[n]) for n in (0, 1))
+    print(f"{name:<12}{size_bytes / 1000:>8.1f}{script_ms:>11.0f}{task_ms:>9.0f}  {TELLS[name]}")
+
+
+def median(browser: Browser, scripts: dict[str, bytes], tag: str) -> tuple[float, float]:
+    """Script and task time in ms of CLICKS clicks on a page with `tag`."""
+    rounds = [clicked(browser, scripts, tag) for _ in range(ROUNDS)]
+    return statistics.median(r[0] for r in rounds), statistics.median(r[1] for r in rounds)
+
+
+def clicked(browser: Browser, scripts: dict[str, bytes], tag: str) -> tuple[float, float]:
+    """One round."""
+    html = f"<!doctype html><meta charset=utf-8><title>Shop</title>{tag}{'</script>' if tag else ''}{BODY}"
+    answers = {f"/{name}": (200, SCRIPT, code) for name, code in scripts.items()}
+    answers |= {"/": (200, HTML, html.encode()), "/favicon.ico": (200, "image/x-icon", b"")}
+    answers |= dict.fromkeys(("/s", "/take"), (200, "application/json", b'{"accepted":1,"rejected":[]}'))
+    answers["/com.snowplowanalytics.snowplow/tp2"] = (200, "text/plain", b"ok")
+    with http_server(page_handler(answers)) as address:
+        context = browser.new_context(viewport={"width": 1000, "height": 800})
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        devtools = context.new_cdp_session(page)
+        devtools.send("Performance.enable")
+
+        def spent() -> tuple[float, float]:
+            metrics = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
+            return metrics["ScriptDuration"] * 1000, metrics["TaskDuration"] * 1000
+
+        before = spent()
+        for n in range(CLICKS):
+            place = {"x": 20 + n * 37 % 900, "y": 15 + n * 23 % 80, "button": "left", "clickCount": 1}
+            devtools.send("Input.dispatchMouseEvent", {"type": "mousePressed", **place})
+            devtools.send("Input.dispatchMouseEvent", {"type": "mouseReleased", **place})
+        page.wait_for_load_state("networkidle")
+        after = spent()
+        context.close()
+    return after[0] - before[0], after[1] - before[1]
+
+
+if __name__ == "__main__":
+    main()
