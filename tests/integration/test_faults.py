@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import oracle
 from tests.support import recount
 from tests.support.load import Load
 from tests.support.running import RunningStack, running_stack
@@ -67,8 +68,25 @@ def stored_sessions(stack: RunningStack, load: Load) -> dict[str, tuple[Any, ...
 
 def stored_attempts(stack: RunningStack, load: Load) -> dict[tuple[str, str], tuple[int, float]]:
     columns = "visitor_id, started_at, step_reached, value"
-    rows = stack.query(f"SELECT {columns} FROM funnel_attempts FINAL WHERE visitor_id LIKE '{load.visitors}'")
+    rows = stack.query(
+        f"SELECT {columns} FROM funnel_attempts FINAL WHERE funnel = 'checkout' AND visitor_id LIKE '{load.visitors}'"
+    )
     return {(r["visitor_id"], r["started_at"]): (r["step_reached"], r["value"]) for r in rows}
+
+
+def signal_differences(stack: RunningStack, load: Load) -> list[str]:
+    """How the stored friction signals differ from those that the oracle finds in the raw rows."""
+    columns = "event_id, site, kind, type, ts, received_at, visitor_id, session_id, path, page, element, x, y, is_bot"
+    of_load = f"FINAL WHERE visitor_id LIKE '{load.visitors}'"
+    raw = stack.query(
+        " UNION ALL ".join(
+            f"SELECT {columns}, error_class, fingerprint, message, props FROM {t} {of_load}" for t in RAW
+        )
+    )
+    expected = oracle.signals(raw, 1800, 86_400)
+    assert len({key[1] for key in expected}) > 8, "the load makes many kinds of friction"
+    stored = stack.query(f"SELECT * FROM friction_signals {of_load}")
+    return oracle.diff(expected, oracle.tabulate("friction_signals", stored))
 
 
 @pytest.mark.parametrize("parts", ["collector", "writer", "live", "clickhouse", "kafka", "kafka collector"])
@@ -118,6 +136,7 @@ def assert_exact(stack: RunningStack, load: Load) -> None:
         SETTLE_DEADLINE_S,
         "funnel attempts equal a recount of the raw rows",
     )
+    wait_for(lambda: not signal_differences(stack, load), SETTLE_DEADLINE_S, "friction signals are the oracle's")
 
 
 def test_the_live_worker_restarted_with_a_backlog_again_and_again_stays_exact(stack: RunningStack) -> None:

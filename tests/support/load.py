@@ -15,6 +15,16 @@ import orjson
 
 STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
 OTHERS = ("page_view", "page_view", "page_view", "click", "click", "js_error")
+TROUBLES = (
+    "search",
+    "scroll",
+    "form_start",
+    "form_submit",
+    "form_error",
+    "login_failed",
+    "payment_failed",
+    "web_vital",
+)
 ANSWER_DEADLINE_S = 15
 EVENTS_PER_REQUEST = 20
 PAUSE_S = 0.04  # 500 events/s: enough to be in the middle of everything, little enough for two cores
@@ -61,7 +71,7 @@ class Load:
 
     def _event(self) -> dict[str, Any]:
         who = self._random.randrange(40)
-        type_ = self._random.choice(OTHERS + STEPS)
+        type_ = self._random.choice(OTHERS + OTHERS + STEPS + STEPS + TROUBLES)
         event = {
             "event_id": uuid.uuid4().hex,
             "type": type_,
@@ -72,6 +82,16 @@ class Load:
         }
         if type_ in STEPS:
             event["props"] = {"value": self._random.randrange(1, 100)}
+        elif type_ in TROUBLES:
+            event["props"] = {
+                "results": self._random.randrange(2),
+                "depth": self._random.randrange(100),
+                "form": "address",
+                "field": "zip",
+                "name": "LCP",
+                "value": self._random.randrange(3000, 6000),
+                "error_code": self._random.choice(("expired_card", "insufficient_funds")),
+            }
         return event
 
     def _post(self, batch: list[dict[str, Any]]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
+ERRORS = ("js_error", "form_error", "login_failed", "payment_failed")
 
 Row = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ def sessions(rows: Iterable[Row]) -> dict[str, tuple[Any, ...]]:
             len(own),
             sum(r["type"] == "page_view" for r in own),
             sum(r["type"] == "click" for r in own),
-            sum(r["type"] == "js_error" for r in own),
+            sum(r["type"] in ERRORS for r in own),
             sum(r["type"] in STEPS for r in own),
             sum(r["type"] == "order_completed" for r in own),
             min(r["ts"] for r in own),
