@@ -1,0 +1,56 @@
+"""Whatever is sent to whatever route: a clear answer, never 5xx, and what is kept can be read."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.event import Event
+from schemas.routes import ROUTES
+from schemas.rows import RejectedRow
+from tests.support.asgi import InProcess, in_process
+from tests.support.hostile import requests
+
+MIB = 1024 * 1024
+ALLOWED_GROWTH_BYTES = 256 * MIB  # of the whole test process, hypothesis and all
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    before = peak_bytes()
+    with in_process(tmp_path_factory.mktemp("fuzz"), max_body_bytes=MIB) as app:
+        yield app
+    assert peak_bytes() - before < ALLOWED_GROWTH_BYTES
+
+
+def peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_no_request_breaks_a_route(collector: InProcess, route: str, data: st.DataObject) -> None:
+    sent = data.draw(requests(route))
+    answer = collector.request(sent.method, sent.path, query=sent.query, headers=sent.headers, body=sent.body)
+    assert 200 <= answer.status < 500, (sent, answer)
+    names = [name for name, _ in answer.headers]
+    assert (b"access-control-allow-origin", b"*") not in answer.headers
+    assert names.count(b"content-length") == 1
+
+
+def test_what_was_kept_can_be_read(collector: InProcess) -> None:
+    collector.request("POST", "/v1/events", headers={b"x-write-key": b"wk_local"}, body=b'{"type":"click"}')
+    kept = collector.spooled()
+    assert kept
+    for record in kept:
+        model: type[Event | RejectedRow] = RejectedRow if record.topic == "rejected" else Event
+        for line in record.value.split(b"\n"):
+            msgspec.json.decode(line, type=model)
