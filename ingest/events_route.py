@@ -77,8 +77,8 @@ class EventsRoute:
     ) -> None:
         """Serve one request by `served`; `parameters` are those of its path's pattern."""
         headers = dict(scope["headers"])
-        origin = headers.get(b"origin")
-        extra = cors(origin) if origin and self._keys.allows_for_any(origin) else []
+        origin = headers.get(b"origin", b"")
+        extra = cors(origin) if origin not in (b"", b"*") and self._keys.allows_for_any(origin) else []
         name = served.name
         method = scope["method"]
         request = Request(
