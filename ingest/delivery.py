@@ -20,6 +20,7 @@ from schemas.topics import ALL
 HANDOVER_BYTES: Final = 1024 * 1024  # records this close to the spool's end no longer make new ones queue behind them
 
 _LEAST_ROOM_BYTES: Final = 64 * 1024  # with less than this the spool counts as full
+_SECOND_LOOK_S: Final = 0.05
 _RESERVED_SHARE: Final = 0.1  # of the spool's bound, for clients that never send again
 
 
@@ -146,19 +147,25 @@ class Delivery:
 
     def _arm(self, oldest: _Sending) -> None:
         due = oldest.began + self._spool_after_s
-        self._timer = asyncio.get_running_loop().call_at(due, self._look_at_the_owed)
+        self._timer = asyncio.get_running_loop().call_at(due, self._look_at_the_owed, None)
 
-    def _look_at_the_owed(self) -> None:
+    def _look_at_the_owed(self, overdue: _Sending | None) -> None:
+        """Open the breaker if Kafka still owes `overdue`; else look who is the oldest now."""
         self._timer = None
         owed = self._owed
         while owed and owed[0].settled:
             owed.popleft()
         if not owed:
             return
-        if owed[0].began + self._spool_after_s <= asyncio.get_running_loop().time():
+        oldest = owed[0]
+        loop = asyncio.get_running_loop()
+        if oldest is overdue:
             self._kafka.mark_down(f"no acknowledgement within {self._spool_after_s:g} s")
+        elif oldest.began + self._spool_after_s <= loop.time():
+            # Where this process was too busy to notice, acknowledgements that have come wait to be told: let them.
+            self._timer = loop.call_later(_SECOND_LOOK_S, self._look_at_the_owed, oldest)
         else:
-            self._arm(owed[0])
+            self._arm(oldest)
 
     def _to_spool(self, sending: _Sending) -> None:
         assert sending.record is not None  # noqa: S101  only what is not settled is spooled

@@ -243,13 +243,13 @@ def document() -> dict[str, Any]:
     answers: dict[str, Any] = {
         str(status): {"description": " ".join(reasons), **_json_content(problem)}
         for status, reasons in sorted(refusals.items())
-        if status not in (404, 405)
+        if status != 405
     }
     for status in ("429", "503"):
         answers[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     codes = " ".join(f"`{code}`: {fix}" for code, fix in EVENT_CODES.items())
     answers["200"] = {
-        "description": f"Acknowledged by Kafka. Codes of refused events: {codes}",
+        "description": f"Durable in Kafka or in the spool. Codes of refused events: {codes}",
         **_json_content(verdicts),
     }
     body = {
@@ -264,7 +264,7 @@ def document() -> dict[str, Any]:
         "summary": ROUTES["events"].summary,
         "security": [{name: []} for name in _KEY_SCHEMES],
         "requestBody": body,
-        "responses": dict(sorted(answers.items())),
+        "responses": {status: answer for status, answer in sorted(answers.items()) if status != "404"},
     }
     others = {status: answer for status, answer in answers.items() if status != "200"}
     return {
@@ -302,6 +302,9 @@ def _foreign(name: RouteName, path: str, method: Method, refusals: dict[str, Any
     """A route whose wire format is another product's: its own documentation describes bodies and answers."""
     route = ROUTES[name]
     names = re.findall(r"{(\w+)}", path)
+    answers = {**refusals, str(route.done): {"description": "Done, in the client's own shape."}}
+    if not names:
+        del answers["404"]  # only a name in the path can be of nothing
     return {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}_{name}_{path}").strip("_"),
         "summary": route.summary,
@@ -309,7 +312,7 @@ def _foreign(name: RouteName, path: str, method: Method, refusals: dict[str, Any
         "security": [{}, *({scheme: []} for scheme in _KEY_SCHEMES)],  # {}: the key may be in the body or the path
         "parameters": [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names],
         **({"requestBody": {"description": route.body, "content": {"*/*": {}}}} if method == "POST" else {}),
-        "responses": dict(sorted({**refusals, "200": {"description": "Done, in the client's own shape."}}.items())),
+        "responses": dict(sorted(answers.items())),
     }
 
 

@@ -39,13 +39,15 @@ class Route:
     """One wire format, or one side request of a client.
 
     `paths`: where it is served unless the setting `ingest.paths` says otherwise. A part in braces matches any one
-    segment. A trailing slash makes no difference. `body`: what a POST carries, in a few words.
+    segment. A trailing slash makes no difference. `body`: what a POST carries, in a few words. `done`: the status of an
+    answer to a request that went well.
     """
 
     summary: str
     paths: tuple[str, ...]
     methods: tuple[Method, ...] = ("POST",)
     body: str = ""
+    done: int = 200
 
 
 ROUTES: Final[dict[RouteName, Route]] = {
@@ -106,7 +108,9 @@ ROUTES: Final[dict[RouteName, Route]] = {
     "vitals": Route(
         "Metrics of the web-vitals library", ("/v1/vitals",), body="One metric object, or an array of them."
     ),
-    "ga4": Route("Google Analytics 4's Measurement Protocol", ("/mp/collect",), body="{client_id, events: [..]}."),
+    "ga4": Route(
+        "Google Analytics 4's Measurement Protocol", ("/mp/collect",), body="{client_id, events: [..]}.", done=204
+    ),
     "ga4_debug": Route(
         "Google Analytics 4's validation server", ("/debug/mp/collect",), body="What /mp/collect takes; it is not kept."
     ),
@@ -115,6 +119,7 @@ ROUTES: Final[dict[RouteName, Route]] = {
         ("/g/collect",),
         ("GET", "POST"),
         body="One event a line; the query holds what they share.",
+        done=204,
     ),
     "pixel": Route("An image for pages without scripts", ("/p.gif",), methods=("GET",)),
     "cloudevents": Route(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,6 +20,8 @@ from schemas.rows import RejectedRow
 from tests.support.asgi import InProcess, in_process
 from tests.support.hostile import requests
 
+ROOT = Path(__file__).parents[2]
+FUZZ_S = 8
 MIB = 1024 * 1024
 ALLOWED_GROWTH_BYTES = 256 * MIB  # of the whole test process, hypothesis and all
 
@@ -54,3 +59,14 @@ def test_what_was_kept_can_be_read(collector: InProcess) -> None:
         model: type[Event | RejectedRow] = RejectedRow if record.topic == "rejected" else Event
         for line in record.value.split(b"\n"):
             msgspec.json.decode(line, type=model)
+
+
+def test_coverage_guided_fuzzing_finds_nothing() -> None:
+    pytest.importorskip("atheris", reason="NOT FUZZED by coverage: atheris has no build for this platform")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.fuzz", str(FUZZ_S)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    runs = re.search(r"Done (\d+) runs", done.stderr)
+    assert runs is not None, done.stderr[-5000:]
+    assert int(runs[1]) > 0
