@@ -6,46 +6,46 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ingest.batcher import AckError, Done
 from schemas.logs import get_logger
 from schemas.settings import KafkaSettings
-from schemas.topics import ERASURES, MAX_RECORD_BYTES, NDJSON, RAW, RECEIVED_AT_HEADER, REJECTED
+from schemas.topics import CHECKOUTS, CLICKSTREAM, ERRORS, MAX_RECORD_BYTES, NDJSON, RECEIVED_AT_HEADER, REJECTED
 
 _log = get_logger(__name__)
 
-TOPICS: Final = (*RAW, REJECTED, ERASURES)
+TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED)
 
 _PROBE_INTERVAL_S: Final = 1.0  # how long an idle collector may believe in a dead Kafka, and a busy one in a live one
-_PROBE_TIMEOUT_MS: Final = 2000  # a broker that takes longer to list five topics is not one to promise durability on
-_PRODUCER_BATCH_BYTES: Final = 1024 * 1024  # per partition and request; our records are up to half of it
-_HEADER_TYPE: Final = ("content-type", NDJSON.encode())
+_PROBE_TIMEOUT_S: Final = 2.0  # a broker that takes longer to list a topic is not one to promise durability on
+_QUEUE_KIB: Final = 1024 * 1024  # librdkafka's own bound; ingest.max_in_flight_bytes lies far below it
+_POLL_S: Final = 0.5  # how long the thread that takes outcomes sleeps without any
+_CONTENT_TYPE: Final = ("content-type", NDJSON.encode())
 
 
 class KafkaSink:
-    """One kafka-python producer, bridged to the event loop, and a thread that watches whether Kafka answers.
+    """One librdkafka producer, bridged to the event loop, and a thread that watches whether Kafka answers.
 
-    `up`, `reason` and `partitions` change only on the event loop. Nothing here blocks it: connecting and metadata
-    belong to the watching thread, and the producer's own thread does the sending.
-
-    The producer is not idempotent: after an outage longer than its delivery timeout, kafka-python's idempotent one
-    never sends again (measured). A record stored twice is recognised by its event ids.
+    `up`, `reason` and `partitions` change only on the event loop. Nothing here blocks it: sending is putting into
+    librdkafka's queue, whose own threads compress and send outside of Python's lock; metadata belongs to the watching
+    thread. The producer is not idempotent: a record stored twice is recognised by its event ids.
     """
 
     def __init__(self, settings: KafkaSettings, *, ack_timeout_s: float) -> None:
         self._settings = settings
-        self._ack_timeout_s = ack_timeout_s
         self._names = [topic.full_name(settings.topic_prefix) for topic in TOPICS]
-        self._producer: Any = None
+        self._producer = _producer(settings, max(int(ack_timeout_s * 1000 * 0.9), 100))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._threads = [
+            threading.Thread(target=self._watch, name="kafka-watch", daemon=True),
+            threading.Thread(target=self._take_outcomes, name="kafka-outcomes", daemon=True),
+        ]
         self._outcomes: deque[tuple[Done, AckError | None]] = deque()
         self._delivery_scheduled = False
         self._down_at = 0.0
@@ -58,29 +58,29 @@ class KafkaSink:
     def start(self) -> None:
         """Begin connecting, in the background; call on the event loop."""
         self._loop = asyncio.get_running_loop()
-        self._watcher = threading.Thread(target=self._watch, name="kafka-watch", daemon=True)
-        self._watcher.start()
+        for thread in self._threads:
+            thread.start()
 
     async def close(self, timeout_s: float) -> None:
-        """Stop watching and close the producer, waiting at most about `timeout_s` for what it still holds."""
+        """Flush, waiting at most `timeout_s`, and stop watching, waiting as long for a probe under way."""
+        left = await asyncio.to_thread(self._producer.flush, timeout_s)
+        if left:  # none of it was answered 200 by Kafka
+            _log.warning("the producer did not flush in time", records=left)
         self._stopping.set()
-        await asyncio.to_thread(self._close, timeout_s)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, timeout_s)
 
     def send(self, topic: str, partition: int, value: bytes, received_at_ms: int, done: Done) -> None:
         """Send one record (see `batcher.Sink`)."""
-        assert self._loop is not None  # noqa: S101  start() is what makes a sink
-        if self._producer is None:
-            self._loop.call_soon(done, AckError(self.reason))
-            return
-        headers = [_HEADER_TYPE, (RECEIVED_AT_HEADER, b"%d" % received_at_ms)]
+        headers: list[tuple[str, str | bytes | None]] = [_CONTENT_TYPE, (RECEIVED_AT_HEADER, b"%d" % received_at_ms)]
         try:
-            future = self._producer.send(topic, value, headers=headers, partition=partition)
-        except (KafkaError, ValueError) as error:  # metadata gone, partition unknown, record too large
+            self._producer.produce(
+                topic, value, partition=partition, headers=headers, on_delivery=partial(self._delivered, done)
+            )
+        except (KafkaException, BufferError) as error:  # partition unknown, record too large, queue full
             self.mark_down(str(error))
+            assert self._loop is not None  # noqa: S101  start() is what makes a sink
             self._loop.call_soon(done, AckError(str(error)))
-            return
-        future.add_callback(partial(self._acknowledged, done))
-        future.add_errback(partial(self._failed, done))
 
     def mark_down(self, reason: str) -> None:
         """Believe Kafka to be down until a probe that starts after now succeeds."""
@@ -99,16 +99,14 @@ class KafkaSink:
         if changed:
             self.on_change()
 
-    # From the producer's thread to the loop: outcomes are queued, and one wake-up takes all that are there.
+    # From the thread that takes outcomes to the loop: they are queued, and one wake-up takes all that are there.
 
-    def _acknowledged(self, done: Done, _metadata: object) -> None:
-        self._hand_over(done, None)
+    def _take_outcomes(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(_POLL_S)
 
-    def _failed(self, done: Done, error: BaseException) -> None:
-        self._hand_over(done, AckError(str(error)))
-
-    def _hand_over(self, done: Done, error: AckError | None) -> None:
-        self._outcomes.append((done, error))
+    def _delivered(self, done: Done, error: KafkaError | None, _message: Message) -> None:
+        self._outcomes.append((done, None if error is None else AckError(error.str())))
         if not self._delivery_scheduled:
             self._delivery_scheduled = True
             assert self._loop is not None  # noqa: S101  start() is what makes a sink
@@ -125,27 +123,15 @@ class KafkaSink:
     # The watching thread.
 
     def _watch(self) -> None:
-        admin: Any = None
         while not self._stopping.is_set():
             started_at = time.monotonic()
             try:
-                if self._producer is None:
-                    self._producer = self._connect()
-                if admin is None:
-                    admin = KafkaAdminClient(
-                        bootstrap_servers=self._settings.bootstrap,
-                        request_timeout_ms=_PROBE_TIMEOUT_MS,
-                        bootstrap_timeout_ms=_PROBE_TIMEOUT_MS,
-                        reconnect_backoff_max_ms=500,
-                    )
-                partitions = self._probe(admin)
-            except Exception as error:
-                self._report(partial(self._set, up=False, reason=f"{type(error).__name__}: {error}"))
+                partitions = self._probe()
+            except KafkaException as error:
+                self._report(partial(self._set, up=False, reason=_reason(error)))
             else:
                 self._report(partial(self._seen, started_at, partitions))
             self._stopping.wait(_PROBE_INTERVAL_S)
-        if admin is not None:
-            admin.close()
 
     def _seen(self, started_at: float, partitions: int) -> None:
         if started_at < self._down_at:
@@ -160,56 +146,47 @@ class KafkaSink:
         if not self._stopping.is_set():
             self._loop.call_soon_threadsafe(change)
 
-    def _connect(self) -> Any:
-        delivery_ms = max(int(self._ack_timeout_s * 1000 * 0.9), 100)  # ends before we give up on it ourselves
-        return KafkaProducer(
-            bootstrap_servers=self._settings.bootstrap,
-            client_id="snag-ingest",
-            enable_idempotence=False,
-            acks="all",
-            compression_type="lz4",
-            linger_ms=0,  # the batcher lingers
-            batch_size=_PRODUCER_BATCH_BYTES,
-            max_request_size=MAX_RECORD_BYTES,
-            delivery_timeout_ms=delivery_ms,
-            request_timeout_ms=int(delivery_ms * 0.9),
-            retry_backoff_ms=50,
-            reconnect_backoff_max_ms=500,
-            bootstrap_timeout_ms=_PROBE_TIMEOUT_MS,
-            max_block_ms=1,  # send() is called on the event loop
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
+    def _probe(self) -> int:
+        """How many partitions the co-partitioned topics have. Raises KafkaException unless all have a leader."""
+        counts = []
+        for name in self._names:
+            topic = self._producer.list_topics(name, timeout=_PROBE_TIMEOUT_S).topics[name]
+            if topic.error is not None:
+                raise KafkaException(
+                    KafkaError(
+                        topic.error.code(), f"topic {name} is not there ({topic.error.str()}); create the topics"
+                    )
+                )
+            if any(partition.leader < 0 for partition in topic.partitions.values()):
+                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, f"topic {name} lacks a leader"))
+            counts.append(len(topic.partitions))
+        return min(counts)
 
-    def _probe(self, admin: Any) -> int:
-        """How many partitions the co-partitioned topics have. Raises when not every partition has a leader."""
-        counts = {}
-        for topic in admin.describe_topics(self._names):
-            if topic["error_code"]:
-                raise KafkaError(f"topic {topic['name']} is not there (error {topic['error_code']}); create the topics")
-            if any(partition["error_code"] or partition["leader_id"] < 0 for partition in topic["partitions"]):
-                raise KafkaError(f"a partition of topic {topic['name']} has no leader")
-            counts[topic["name"]] = len(topic["partitions"])
-        self._await_producer_metadata(self._names)
-        return min(counts[topic.full_name(self._settings.topic_prefix)] for topic in (*RAW, REJECTED))
 
-    def _await_producer_metadata(self, names: Sequence[str]) -> None:
-        """Return once the producer knows the topics itself, so that its send() never waits for them."""
-        deadline = time.monotonic() + _PROBE_TIMEOUT_MS / 1000
-        for name in names:
-            while True:
-                try:
-                    self._producer.partitions_for(name)
-                    break
-                except KafkaError:
-                    if time.monotonic() > deadline or self._stopping.wait(0.02):
-                        raise
+def _producer(settings: KafkaSettings, delivery_ms: int) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": settings.bootstrap,
+            "client.id": "snag-ingest",
+            "acks": "all",
+            "enable.idempotence": False,
+            "compression.type": "lz4",
+            "linger.ms": 0,  # the batcher lingers
+            "message.max.bytes": MAX_RECORD_BYTES,
+            "queue.buffering.max.kbytes": _QUEUE_KIB,
+            "message.timeout.ms": delivery_ms,  # ends before we give up on it ourselves
+            "request.timeout.ms": delivery_ms,
+            "retry.backoff.ms": 50,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 500,
+            "allow.auto.create.topics": False,
+            "topic.metadata.propagation.max.ms": delivery_ms,
+            "socket.nagle.disable": True,
+            "log_level": 0,  # whether Kafka answers is said once, by the watching thread
+        }
+    )
 
-    def _close(self, timeout_s: float) -> None:
-        if self._producer is not None:
-            try:
-                self._producer.close(timeout=timeout_s)
-            except KafkaError as error:  # what it still holds was never answered 200
-                _log.warning("the producer did not flush in time", reason=str(error))
-        if self._watcher is not None:
-            self._watcher.join(timeout_s)
+
+def _reason(error: KafkaException) -> str:
+    found = error.args[0]
+    return found.str() if isinstance(found, KafkaError) else str(error)

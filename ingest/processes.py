@@ -16,7 +16,7 @@ from typing import Final
 
 from prometheus_client import multiprocess
 
-from ingest.server import shared_socket
+from ingest.server import bound_socket
 from schemas.logs import get_logger
 from schemas.metrics import SHARED_DIR_VARIABLE
 from schemas.settings import Settings
@@ -39,7 +39,9 @@ class Processes:
         """Serve until told to stop. Returns 0 when every collector ended cleanly."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        held: socket.socket = shared_socket(self._settings.ingest)  # keeps the port while a collector starts again
+        held: socket.socket = bound_socket(
+            self._settings.ingest.model_copy(update={"reuse_port": True})
+        )  # keeps the port while a collector starts again
         with held, tempfile.TemporaryDirectory(prefix="snag-metrics-") as directory:
             env = {
                 **os.environ,

@@ -26,6 +26,10 @@ _GRACE_SHARE: Final = 0.5  # of the time a stop may take, for requests that are 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 65  # longer than the usual 60 s of a load balancer, which must be the one to close
 _LOOK_TICKS: Final = 10  # uvicorn ticks ten times a second; slow senders are looked for once
+_STARTUP_FAILED: Final = 3  # as uvicorn has it
+_LISTENERS: Final = (
+    16  # libuv takes one connection a turn from each; a busy turn lasts 15 ms, and clients come in bursts
+)
 _SWITCH_INTERVAL_S: Final = 0.0005
 _OTHER_FILES: Final = 128  # what the process has open beside connections: spool, Kafka, libraries
 
@@ -96,16 +100,26 @@ def serve(settings: Settings) -> None:
     scheme = "https" if ingest.tls_certificate else "http"
     _log.info("collector starts", scheme=scheme, host=ingest.host, port=ingest.port)
     server = Server(config, stop_timeout_s=ingest.stop_timeout_s)
-    server.run([shared_socket(ingest)] if ingest.reuse_port else None)
+    try:
+        bound = bound_socket(ingest)
+    except OSError as error:
+        _log.error("the address cannot be had", host=ingest.host, port=ingest.port, reason=error.strerror)
+        sys.exit(_STARTUP_FAILED)
+    server.run([bound, *(bound.dup() for _ in range(_LISTENERS - 1))])
 
 
-def shared_socket(ingest: IngestSettings) -> socket.socket:
-    """A socket bound to the collector's address, which other processes may be bound to as well."""
+def bound_socket(ingest: IngestSettings) -> socket.socket:
+    """A socket bound to the collector's address. Raises OSError."""
     family = socket.AF_INET6 if ":" in ingest.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((ingest.host, ingest.port))
+    if ingest.reuse_port:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        bound.bind((ingest.host, ingest.port))
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 
