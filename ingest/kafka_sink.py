@@ -68,7 +68,8 @@ class KafkaSink:
             _log.warning("the producer did not flush in time", records=left)
         self._stopping.set()
         for thread in self._threads:
-            await asyncio.to_thread(thread.join, timeout_s)
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, timeout_s)
 
     def send(self, topic: str, partition: int, value: bytes, received_at_ms: int, done: Done) -> None:
         """Send one record (see `batcher.Sink`)."""

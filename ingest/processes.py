@@ -59,7 +59,8 @@ class Processes:
                 self._running.pop(pid, None)
                 multiprocess.mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]  # it ships no types
                 if self._stopping.is_set():
-                    failed = failed or code
+                    # One that is told to stop before it listens to signals ends by the signal: it held nothing yet.
+                    failed = failed or (0 if code == -signal.SIGTERM else code)
                 else:
                     _log.error("a collector ended and is started again", pid=pid, code=code)
                     time.sleep(_RESTART_PAUSE_S)
