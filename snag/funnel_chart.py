@@ -85,8 +85,9 @@ def _why(step: Row, width_chars: int) -> str:
         parts.append(f"{step['top_friction']} ({step['top_friction_attempts']:,})")
     if not parts:
         return "why: no error or friction seen"
-    first = f", first {step['first_cause']}" if step["first_cause"] else ""
-    text = f"why: {' · '.join(parts)}; {step['troubled']:,} of {step['dropped']:,} saw trouble{first}"
+    text = f"why: {' · '.join(parts)}; {step['troubled']:,} of {step['dropped']:,} saw trouble"
+    if step["first_cause"] and len(longer := f"{text}, first {step['first_cause']}") <= width_chars:
+        text = longer
     return shorten(text, max(width_chars, _BAR_MAX_CHARS), placeholder=" ..")
 
 

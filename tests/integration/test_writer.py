@@ -22,7 +22,15 @@ from kafka.admin import KafkaAdminClient
 from deploy.local.kafka.topics import create_topics
 from processors.writer.migrate import migrate
 from schemas.event import Event, to_ms
-from schemas.rows import AlertRow, ErrorRateRow, FrictionSignalRow, FunnelAttemptRow, RejectedRow, SessionRow
+from schemas.rows import (
+    AlertRow,
+    ErrorRateRow,
+    FrictionSignalRow,
+    FunnelAttemptRow,
+    FunnelCohortRow,
+    RejectedRow,
+    SessionRow,
+)
 from schemas.settings import ClickHouseSettings, KafkaSettings
 from tests.support.ports import free_port
 from tests.support.stack import ClickHouseServer, KafkaServer, ServerProcess, clickhouse_server, http_ok
@@ -210,6 +218,16 @@ def test_rows_of_every_topic_arrive_in_their_tables(pipe: Pipe) -> None:
             steps=["x", "y"],
             step_times=[NOON, None],
         ),
+        "funnel_cohorts": FunnelCohortRow(
+            site="shop",
+            funnel="checkout",
+            funnel_version=2,
+            minute=NOON,
+            step=1,
+            source_partition=0,
+            version=1,
+            entered=1,
+        ),
         "signals": FrictionSignalRow(
             site="shop", signal="rage_click", signal_id="g", ts=NOON, visitor_id="v", version=1
         ),
@@ -226,7 +244,8 @@ def test_rows_of_every_topic_arrive_in_their_tables(pipe: Pipe) -> None:
     writer.wait_ready()
 
     pipe.wait_count("clickstream", 20)
-    for table in ("errors", "checkouts", "sessions", "funnel_attempts", "friction_signals", "error_rates", "rejected"):
+    derived_tables = ("sessions", "funnel_attempts", "funnel_cohorts", "friction_signals", "error_rates", "rejected")
+    for table in ("errors", "checkouts", *derived_tables):
         pipe.wait_count(table, 1)
     pipe.wait_count("alerts", 2)
     assert pipe.query("SELECT value, props['value'] FROM checkouts FINAL") == [(49.5, "49.5")]
