@@ -95,6 +95,20 @@ ALERTS: Final = Topic(
     description="One CloudEvents record (binary mode) per change of an alert's state, and every hour while it fires.",
 )
 
+LIVE_TABLES: Final = ("state", "alerts")
+"""The live workers' Faust tables: partitions' checkpoints, and what the alert agent has said."""
+
+
+def changelogs(app_id: str) -> tuple[Topic, ...]:
+    """The topics that keep the live workers' tables. Made with the others, before a worker starts: one that Faust makes
+    itself may still be unknown to the worker at its first write, which then fails.
+    """
+    return tuple(
+        Topic(f"{app_id}-{table}-changelog", "table key", "application/octet-stream", _DAY_MS, cleanup="compact")
+        for table in LIVE_TABLES
+    )
+
+
 RAW: Final = (CLICKSTREAM, ERRORS, CHECKOUTS)
 DERIVED: Final = (SESSIONS, FUNNELS, FUNNEL_COHORTS, SIGNALS, ERROR_RATES)
 ALL: Final = (*RAW, TICKS, REJECTED, ERASURES, *DERIVED, METRICS, ALERTS)

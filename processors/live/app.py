@@ -66,10 +66,11 @@ def create_app(settings: Settings, metrics: Metrics) -> tuple[Any, LiveWorker]:
     )
     app.transport.Consumer = Consumer
     prefix = kafka.topic_prefix
-    worker = LiveWorker(app, _raw_table(app, "state", settings), settings, rules_from(settings), metrics)
+    state, said = (_raw_table(app, name, settings) for name in topics.LIVE_TABLES)
+    worker = LiveWorker(app, state, settings, rules_from(settings), metrics)
     alerts = AlertAgent(
         app,
-        _raw_table(app, "alerts", settings),
+        said,
         worker.output,
         load_alert_rules(),
         metrics,

@@ -194,7 +194,9 @@ class LiveWorker:
 
     def not_ready(self) -> str:
         """Why this worker is not ready: every assigned partition must be loaded and have seen a tick. "" when it is."""
-        if self._app.consumer is None or self._app.rebalancing or not self._joined:
+        # Called on the health server's thread: before Faust has joined, app.consumer would be made there, on a loop of
+        # that thread, and the worker would hang.
+        if not self._joined or self._app.rebalancing:
             return "waiting for the consumer group to assign partitions"
         waiting = sorted(p for p in self.assigned() if p not in self._owned or not self._owned[p].ticked)
         return f"partitions {waiting} have not been loaded yet" if waiting else ""

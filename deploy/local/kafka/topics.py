@@ -20,10 +20,11 @@ class TopicsError(Exception):
     """A topic exists with a layout that cannot be changed in place. The text says which and what to do."""
 
 
-def create_topics(kafka: KafkaSettings) -> list[str]:
+def create_topics(kafka: KafkaSettings, live_app_id: str | None = None) -> list[str]:
     """Create the topics that are missing and set the configuration of those that differ; wait until each has leaders.
 
-    Returns the names created. May be called any number of times, also by several processes at once.
+    With `live_app_id`, the setting live.app_id, the changelogs of the live workers' tables are among them. Returns the
+    names created. May be called any number of times, also by several processes at once.
 
     Raises:
         TopicsError: a topic has another number of partitions; changing it would part visitors from their state.
@@ -37,7 +38,8 @@ def create_topics(kafka: KafkaSettings) -> list[str]:
         reconnect_backoff_max_ms=_RETRY_MAX_MS,
     )
     try:
-        wanted = {topic.full_name(kafka.topic_prefix): topic for topic in table.ALL}
+        topics = (*table.ALL, *(table.changelogs(live_app_id) if live_app_id else ()))
+        wanted = {topic.full_name(kafka.topic_prefix): topic for topic in topics}
         existing = set(admin.list_topics())
         missing = {name: topic for name, topic in wanted.items() if name not in existing}
         if missing:
@@ -111,7 +113,8 @@ def main() -> int:
     from kafka.errors import KafkaError  # noqa: PLC0415 - as above
 
     try:
-        create_topics(load_settings().kafka)
+        settings = load_settings()
+        create_topics(settings.kafka, settings.live.app_id)
     except (TopicsError, KafkaError) as error:
         sys.stderr.write(f"topics: {error}\n")
         return 1

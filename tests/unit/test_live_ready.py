@@ -1,0 +1,28 @@
+"""The live worker before it is joined: its tables' topics, and its readiness asked from the health server's thread."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+from processors.live.app import create_app
+from schemas.metrics import Metrics
+from schemas.settings import KafkaSettings, Settings
+from schemas.topics import changelogs
+
+
+def test_asking_whether_it_is_ready_makes_no_consumer() -> None:
+    """A consumer belongs to the loop of the thread that makes it; one made by the health server never works."""
+    app, worker = create_app(Settings(), Metrics())
+    said: list[str] = []
+    thread = Thread(target=lambda: said.append(worker.not_ready()))
+    thread.start()
+    thread.join()
+    assert said == ["waiting for the consumer group to assign partitions"]
+    assert app._consumer is None
+
+
+def test_the_changelogs_made_beforehand_are_those_of_its_tables() -> None:
+    settings = Settings(kafka=KafkaSettings(topic_prefix="p_"))
+    app, _ = create_app(settings, Metrics())
+    made = {topic.full_name("p_") for topic in changelogs(settings.live.app_id)}
+    assert {table.changelog_topic_name for table in app.tables.values()} == made
