@@ -30,6 +30,7 @@ types: $(STAMP) ## check types
 
 bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	@sh deploy/local/prerequisites.sh java maven
+	$(BIN)/python -m bench.collector
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.path
 	$(BIN)/python -m bench.writer
