@@ -159,13 +159,16 @@ def test_every_column_of_tables_and_views_has_a_comment(db: Client) -> None:
     sources = {
         "v_columns": "v_columns",
         "v_error_rate": "v_error_rate",
+        "v_errors": "v_errors",
         "v_friction": "v_friction",
         "v_funnel": f"v_funnel(funnel='x', {NOVEMBER})",
         "v_funnel_by": f"v_funnel_by(funnel='x', {NOVEMBER}, by='device')",
         "v_funnel_cohorts": "v_funnel_cohorts",
         "v_logins": "v_logins",
+        "v_outages": "v_outages",
         "v_session_health": "v_session_health",
         "v_sessions": "v_sessions",
+        "v_uptime": "v_uptime",
     }
     assert [view for view, _ in described] == sorted(sources)
     for view, columns in described:
@@ -547,6 +550,7 @@ def test_v_error_rate_sums_partitions_over_the_cells_own_denominator(db: Client)
             sessions=sessions,
             visitors=sessions,
             page_views=views,
+            requests=views,
             **made,
         )
 
@@ -568,12 +572,66 @@ def test_v_error_rate_sums_partitions_over_the_cells_own_denominator(db: Client)
     )  # stale
     assert rows(
         db,
-        "SELECT page, * EXCEPT (site, minute, page) FROM v_error_rate ORDER BY page, class",
+        "SELECT page, browser, class, fingerprint, message, errors, error_sessions, error_visitors, page_views,"
+        " sessions, requests, errors_per_page_view, error_session_rate, errors_per_request"
+        " FROM v_error_rate ORDER BY page, browser, class",
     ) == [
-        ("/cart", "", "", "", 0, 0, 0, 8, 4, 0.0, 0.0),
-        ("/pay", "", "", "", 0, 0, 0, 50, 20, 0.0, 0.0),
-        ("/pay", "js", "f", "boom", 10, 5, 5, 50, 20, 0.2, 0.25),
+        ("/cart", "", "", "", "", 0, 0, 0, 8, 4, 8, 0.0, 0.0, 0.0),
+        ("/pay", "Firefox", "", "", "", 0, 0, 0, 40, 15, 40, 0.0, 0.0, 0.0),
+        ("/pay", "Firefox", "js", "f", "boom", 9, 4, 4, 40, 15, 40, 0.225, 4 / 15, 0.225),
+        ("/pay", "Safari", "", "", "", 0, 0, 0, 10, 5, 10, 0.0, 0.0, 0.0),
+        ("/pay", "Safari", "js", "f", "boom", 1, 1, 1, 10, 5, 10, 0.1, 0.2, 0.1),
     ]
+
+
+def rate(minute: datetime, events: int, class_: str = "", fingerprint: str = "", release: str = "r1") -> ErrorRateRow:
+    """A row of one partition, release and page."""
+    return ErrorRateRow(
+        site="shop",
+        minute=minute,
+        source_partition=0,
+        version=events,
+        class_=class_,
+        fingerprint=fingerprint,
+        page="/pay",
+        release=release,
+        events=events,
+    )
+
+
+def test_v_errors_tells_what_a_release_brought(db: Client) -> None:
+    old, new = T0, T0 + timedelta(hours=1)
+    traffic = [rate(old, 9), rate(new, 9, release="r2")]
+    known = [rate(old, 1, "js", "known"), rate(new, 2, "js", "known", "r2")]
+    insert(db, "error_rates", [*traffic, *known, rate(new + timedelta(minutes=5), 3, "js", "fresh", "r2")])
+    told = rows(
+        db,
+        "SELECT fingerprint, release, errors, first_seen, first_seen_ever, is_new FROM v_errors"
+        " ORDER BY fingerprint, release",
+    )
+    five = new + timedelta(minutes=5)
+    assert told == [
+        ("fresh", "r2", 3, five, five, True),
+        ("known", "r1", 1, old, old, False),
+        ("known", "r2", 2, new, old, False),
+    ]
+
+
+def test_silence_is_an_outage_only_where_it_cannot_be_chance(db: Client) -> None:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    start = now - timedelta(minutes=100)
+    busy = [rate(start + timedelta(minutes=n), 20) for n in range(101) if not 60 <= n < 70]
+    quiet = [rate(start + timedelta(minutes=n), 1) for n in range(0, 101, 4)]
+    for row in quiet:
+        row.site = "blog"
+    insert(db, "error_rates", [*busy, *quiet])
+    (found,) = rows(
+        db, "SELECT site, last_traffic, next_traffic, minutes FROM v_outages WHERE next_traffic IS NOT NULL"
+    )
+    assert found == ("shop", start + timedelta(minutes=59), start + timedelta(minutes=70), 10)
+    down = dict(rows(db, "SELECT site, sum(minutes_down) FROM v_uptime GROUP BY site"))
+    assert (down["shop"] >= 10, down["blog"]) == (True, 0)
+    assert rows(db, "SELECT min(uptime) < 1, max(uptime) <= 1 FROM v_uptime WHERE site = 'shop'") == [(True, True)]
 
 
 @pytest.mark.parametrize("name", query_names())
