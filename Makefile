@@ -1,6 +1,6 @@
 # Snag: `make up` starts everything, `make test` tests everything. Needs Python >= 3.11, Java >= 17 and Maven.
 .DEFAULT_GOAL := help
-.PHONY: up test lint types fast bench contracts help lock clean sdk
+.PHONY: up test test-long lint types fast bench contracts help lock clean sdk
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,9 @@ test: $(STAMP) ## run every test, on its own Kafka, ClickHouse and browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: $(STAMP) ## run the tests that take minutes each
+	$(BIN)/python -m pytest -m long tests
 
 fast: $(STAMP) ## run the tests that need no server
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/property
@@ -51,7 +54,7 @@ clean: ## remove the environment and the local stack's data
 	rm -rf $(VENV) .snag deploy/local/kafka/lib
 
 help: ## show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 10
 
 $(STAMP): requirements.lock pyproject.toml sdk/python/pyproject.toml
 	@sh deploy/local/prerequisites.sh python

@@ -68,7 +68,9 @@ def test_statements_end_at_semicolons_outside_of_quotes_and_comments() -> None:
 
 
 def test_public_queries_are_found_by_name() -> None:
-    assert query_names() == ["error_rate", "friction", "funnel", "funnel_live", "logins", "sessions"]
+    assert query_names() == ["error_rate", "friction", "funnel", "funnel_live", "logins", "sessions", "uptime"]
     assert "v_funnel(" in load_query("funnel")
-    with pytest.raises(MigrationError, match="Known: error_rate, friction, funnel, funnel_live, logins, sessions"):
+    with pytest.raises(
+        MigrationError, match="Known: error_rate, friction, funnel, funnel_live, logins, sessions, uptime"
+    ):
         load_query("revenue")
