@@ -53,6 +53,7 @@ class Bucket:
     `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
     change by silence, 0 when they have changed already and are not yet said. `ends`: receipt time at which a visitor
     may be let go whole unless more is heard of it. `cohorts_since`: the first minute whose cohorts are held.
+    `inherited`: visitors that came with the blob and have not been spoken of since.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -65,6 +66,7 @@ class Bucket:
         self.cohorts_since = 0
         self.loose: dict[str, int] = {}
         self.flood: dict[str, int] = {}
+        self.inherited: set[str] = set()
 
     def visitor(self, key: str) -> Visitor:
         """The visitor of `key`, new if unknown."""
@@ -74,6 +76,13 @@ class Bucket:
             self.visitors.put(key, visitor)
         visitor.bucket = self.number
         return visitor
+
+    def inherits(self, key: str) -> bool:
+        """Whether the visitor came with the blob; true once. What was said of it since the blob was made is unknown."""
+        if key in self.inherited:
+            self.inherited.discard(key)
+            return True
+        return False
 
     def met(self, fact: Fact, *, is_hot: bool) -> bool:
         """Take note of nobody's event; whether it was known. Of hot keys' events only the last FLOOD_KEPT are known."""
@@ -130,6 +139,7 @@ class Bucket:
         bucket.cohorts_since = blob.cohorts_since
         bucket.flood = blob.flood
         bucket.visitors.load(blob.visitors)
+        bucket.inherited = set(blob.visitors)
         return bucket
 
 

@@ -231,6 +231,8 @@ class Partition:
     def _emit_visitor(self, key: str, visitor: Visitor, now: int, emission: Emission) -> None:
         snapshot = take_snapshot(visitor, self.frontier, self.rules, self.step_times)
         index, emitted = visitor.bucket, visitor.emitted
+        if self.buckets[index].inherits(key):
+            visitor.distrust()
         self.changed.add(index)
         visitor.last_emit = now
         for row_id, row in snapshot.rows.items():

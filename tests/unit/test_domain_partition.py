@@ -200,6 +200,23 @@ def test_what_was_not_yet_said_is_said_after_a_restart() -> None:
     assert tick(restored(before, {"clickstream": 0}, {}), 5_000).rows.keys() == {"sessions", "error_rates"}
 
 
+def test_a_row_is_said_again_after_a_restart_since_an_earlier_owner_may_have_said_an_older_state_of_it() -> None:
+    first = partition()
+    apply(first, 0, event("a", 0, "product_added"), topic="checkouts")
+    (old,) = said(tick(first, 3 * HOUR), "funnels")
+    assert (old["state"], old["ripe"]) == ("abandoned", True)
+    second = restored(first, {"checkouts": 0}, {})
+    apply(second, 1, event("b", 1_000, "product_viewed"), topic="checkouts")
+    blob = second.dump(0, {"checkouts": 1})
+    second.advance(BASE + 2_000, dict.fromkeys(TOPICS, True))  # it starts with less of the time passed, and is killed
+    (stale,) = said(second.emit(BASE + 2_000), "funnels")
+    assert stale["version"] > old["version"]
+    third = Partition(0, [Bucket.load(blob)], RULES, {})
+    (new,) = said(tick(third, 3 * HOUR), "funnels")
+    assert (new["state"], new["ripe"]) == ("abandoned", True)
+    assert new["version"] > stale["version"]
+
+
 def test_a_visitor_who_is_gone_for_good_leaves_nothing() -> None:
     state = partition()
     apply(state, 0, event("a", 0), event("b", 1, "js_error"), event("c", 2, "product_added"))
