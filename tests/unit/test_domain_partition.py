@@ -206,7 +206,7 @@ def test_a_row_is_said_again_after_a_restart_since_an_earlier_owner_may_have_sai
     (old,) = said(tick(first, 3 * HOUR), "funnels")
     assert (old["state"], old["ripe"]) == ("abandoned", True)
     second = restored(first, {"checkouts": 0}, {})
-    apply(second, 1, event("b", 1_000, "product_viewed"), topic="checkouts")
+    apply(second, 1, event("b", 0, "product_viewed"), topic="checkouts")
     blob = second.dump(0, {"checkouts": 1})
     second.advance(BASE + 2_000, dict.fromkeys(TOPICS, True))  # it starts with less of the time passed, and is killed
     (stale,) = said(second.emit(BASE + 2_000), "funnels")
