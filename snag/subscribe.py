@@ -72,12 +72,10 @@ def follow(bootstrap: str, topics: Sequence[Topic], *, prefix: str, from_start: 
                 )
             partitions |= {TopicPartition(name, number): topic for number in numbers}
         consumer.assign(list(partitions))
-        if from_start:
-            consumer.seek_to_beginning(*partitions)
-        else:
-            consumer.seek_to_end(*partitions)
-        for partition in partitions:
-            consumer.position(partition)  # seeks are lazy: now, or what is sent next could still be missed
+        # Offsets are asked for now, of all partitions at once: a lazy seek could still miss what is sent next.
+        offsets = consumer.beginning_offsets if from_start else consumer.end_offsets
+        for partition, offset in offsets(list(partitions)).items():
+            consumer.seek(partition, offset)
     except BaseException as error:
         consumer.close()
         if isinstance(error, KafkaError):

@@ -68,6 +68,7 @@ def site(collector: str) -> Iterator[str]:
         "/consent": page(plain.replace("data-key", 'data-consent="required" data-key')),
         "/strict": page(frozen, f'<meta http-equiv="Content-Security-Policy" content="{policy}">{early}'),
         "/nokey": page(plain.replace('data-key="wk_local"', "")),
+        "/favicon.ico": (200, "image/x-icon", b""),  # asked for by the browser itself
         "/api/fails": (500, "application/json", b"{}"),
         "/api/missing": (404, "application/json", b"{}"),
     }

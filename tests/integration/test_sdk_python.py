@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ def connect(collector: CollectorProcess) -> Iterator[Callable[..., Client]]:
         client.shutdown(1)
 
 
+def wait_stored(collector: CollectorProcess, visitor: str, event_ids: Iterable[str]) -> None:
+    """Wait until exactly these are in Kafka: what a collector took while Kafka was not there comes from its spool."""
+    wanted = set(event_ids)
+    wait_for(lambda: stored(collector, visitor).keys() == wanted, FLUSH_TIMEOUT_S, f"all events of {visitor} in Kafka")
+
+
 def stored(collector: CollectorProcess, visitor: str) -> Counter[str]:
     """How often each event id of a visitor lies in Kafka."""
     return Counter(event.event_id for event in read_events(collector.kafka) if event.visitor_id == visitor)
@@ -111,7 +117,7 @@ def test_one_refused_event_is_told_and_its_neighbours_are_stored(
     assert losses.event_ids == {"mixed-4"}
     assert isinstance(losses.errors[0], EventRefusedError)
     assert "unknown_kind" in str(losses.errors[0])
-    assert stored(collector, "mixed").keys() == {f"mixed-{i}" for i in range(10) if i != 4}
+    wait_stored(collector, "mixed", (f"mixed-{i}" for i in range(10) if i != 4))
 
 
 def test_a_wrong_write_key_is_told_at_once_and_not_tried_again(connect: Callable[..., Client]) -> None:
@@ -152,7 +158,7 @@ def test_a_collector_killed_again_and_again_gets_every_event(
         worker.join()
     assert client.flush(FLUSH_TIMEOUT_S)
     assert losses.errors == []
-    assert stored(collector, "kill").keys() == set(ids)
+    wait_stored(collector, "kill", ids)
 
 
 def test_a_collector_that_stays_away_fills_the_queue_blocks_nobody_and_everything_lost_is_told() -> None:
@@ -209,4 +215,4 @@ def test_the_asyncio_client_delivers_over_a_restart_and_tells_what_is_left(colle
 
     asyncio.run(run())
     assert losses.event_ids == {"left"}
-    assert stored(collector, "aio").keys() == {f"aio-{i}" for i in range(50)}
+    wait_stored(collector, "aio", (f"aio-{i}" for i in range(50)))
