@@ -95,7 +95,7 @@ for what in "$@"; do
         npm)
             if ! command -v npm >/dev/null 2>&1; then
                 obtain npm "is missing" optional
-            elif ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null; then
+            elif ! node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null; then
                 obtain npm "is there, but Node.js is older than 20" optional
             fi ;;
     esac

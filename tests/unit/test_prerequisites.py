@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,16 @@ def test_nothing_is_said_when_nothing_is_missing(tmp_path: Path) -> None:
         machine.add(name, "exit 0")
     done = machine.run("python", "java", "maven", "browser")
     assert (done.returncode, done.stdout, done.stderr, machine.called()) == (0, "", "", [])
+
+
+def test_the_real_node_is_judged_by_its_version(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        sys.stderr.write("\nWARNING: without node nobody checks how prerequisites.sh judges it\n")
+        pytest.skip("node is not installed: apt-get install nodejs")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    machine = Machine(tmp_path, manager="dnf")
+    machine.add("npm", "exit 0")
+    (machine.bin / "node").symlink_to(node)
+    enough = int(version.removeprefix("v").split(".")[0]) >= 20
+    assert (machine.run("npm").stderr == "") == enough
