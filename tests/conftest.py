@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,9 @@ _LIBRARY_WARNINGS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started by a shell in the background: the commands that tests end with Ctrl-C would inherit the deafness.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for warning in _LIBRARY_WARNINGS:
         config.addinivalue_line("filterwarnings", warning)
 
