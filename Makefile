@@ -37,6 +37,8 @@ bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.path
 	$(BIN)/python -m bench.writer
+	@sh deploy/local/prerequisites.sh browser npm
+	$(BIN)/python -m bench.browser
 
 contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI and docs/signals.md from the code
 	$(BIN)/python -m schemas.jsonschema
