@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from snag_sdk.events_api import EventsApi
-from snag_sdk.requests_seen import SLOW_AFTER_S, Seen, Who, report, who_from
+from snag_sdk.requests_seen import SLOW_AFTER_S, Seen, Who, is_worth_telling, report, who_from
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -55,8 +55,9 @@ class SnagMiddleware:
             raise
         finally:
             duration_s = time.perf_counter() - started
-            seen = Seen(scope["method"], _url(scope), scope["path"], status, duration_s, error)
-            report(self._client, seen, self._who(scope), self._slow_after_s)
+            if is_worth_telling(status, duration_s, error, self._slow_after_s):
+                seen = Seen(scope["method"], _url(scope), scope["path"], status, duration_s, error)
+                report(self._client, seen, self._who(scope), self._slow_after_s)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -49,6 +49,11 @@ def who_from(headers: Mapping[str, str]) -> Who:
     return Who(visitor or None, headers.get(SESSION_HEADER) or None)
 
 
+def is_worth_telling(status: int, duration_s: float, error: BaseException | None, slow_after_s: float) -> bool:
+    """Whether a finished request is one that `report` says something of; most are not, and cost no more than this."""
+    return error is not None or status == 404 or status >= 500 or duration_s >= slow_after_s
+
+
 def report(client: EventsApi, seen: Seen, who: Who, slow_after_s: float) -> None:
     """Queue what `seen` tells: an `http_error` for 404 and 5xx, a `slow_response` for one that took too long."""
     ids = {"visitor_id": who.visitor_id, "session_id": who.session_id, "user_id": who.user_id}
