@@ -6,10 +6,21 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError as SourceError
+
+from schemas.products import PRODUCTS, SESSIONS, Product
 
 CONFIG_FILE: Final = "snag.toml"
 DOTENV_FILE: Final = ".env"
@@ -148,9 +159,13 @@ class WriterSettings(_Section):
 
 
 class LiveSettings(_Section):
-    """The live workers: the clocks of sessions and funnels, and how their state is kept."""
+    """The live workers: what they work out, the clocks of sessions and funnels, and how their state is kept.
+
+    `products`: of sessions, funnels, friction and rates those that are wanted; sessions are always among them.
+    """
 
     app_id: str = "snag-live"
+    products: frozenset[Product] = PRODUCTS
     buckets: Annotated[int, Field(ge=1, le=4096)] = 32
     session_idle_s: Annotated[float, Field(gt=0)] = 1800.0
     session_max_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
@@ -163,6 +178,13 @@ class LiveSettings(_Section):
     standby_replicas: Annotated[int, Field(ge=0)] = 0
     session_timeout_s: Annotated[float, Field(gt=1)] = 10.0
     health_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+    @field_validator("products")
+    @classmethod
+    def _sessions_always(cls, products: frozenset[Product]) -> frozenset[Product]:
+        if SESSIONS not in products:
+            raise ValueError('sessions must be among them, since all other rows are described by them: add "sessions"')
+        return products
 
 
 class LocalSettings(_Section):

@@ -134,6 +134,30 @@ def _decode_one_by_one(value: bytes) -> tuple[list[Line], int]:
     return lines, bad
 
 
+def to_session_fact(line: Line, reader: PropertyReader) -> Fact:
+    """As `to_fact`, without what only funnels, friction rules and error rates read."""
+    return Fact(
+        line.event_id,
+        to_ms(line.ts),
+        to_ms(line.received_at),
+        _KIND_CODE[line.kind],
+        intern(line.type),
+        intern(line.session_id),
+        intern(line.page or line.path),
+        error_class=intern(line.error_class),
+        referrer=intern(line.referrer),
+        device=intern(line.device),
+        browser=intern(line.browser),
+        os=intern(line.os),
+        country=intern(line.country),
+        release=intern(line.release),
+        user_id=intern(line.user_id),
+        is_bot=line.is_bot,
+        props=reader.read(line.type, line.props),
+        campaign=campaign_of(line.url),
+    )
+
+
 def to_fact(line: Line, reader: PropertyReader) -> Fact:
     """The fact in an event line, with the properties that `reader` wants.
 

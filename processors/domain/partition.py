@@ -12,13 +12,14 @@ import msgspec
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
-from processors.domain.fact import CHECKOUT, Fact, Line, to_fact
+from processors.domain.fact import CHECKOUT, Fact, Line, to_fact, to_session_fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.rules import Rules
 from processors.domain.snapshot import Row, Snapshot, stretches_of, take_snapshot, tombstone
 from processors.domain.visitor import ATTEMPT, COHORT, SESSION, SIGNAL, NewRow, RowId, Visitor
 from schemas import topics
+from schemas.products import RATES
 from schemas.rows import MinuteMetrics
 
 _TOPIC_NAME: Final = {SESSION: topics.SESSIONS.name, ATTEMPT: topics.FUNNELS.name, SIGNAL: topics.SIGNALS.name}
@@ -101,13 +102,14 @@ class Partition:
         """Apply one record's events. Each bucket skips what its checkpoint already holds."""
         counts = Counts()
         reader, buckets, minutes = self.rules.reader, self.buckets, self.minutes
+        fact_of, rates = (to_session_fact if self.rules.only_sessions else to_fact), RATES in self.rules.products
         near, dirty, changed = self._near, self._dirty, self.changed
         restored = offset <= self._ahead.get(topic, -1)
         doubtful = offset < self.doubt_until.get(topic, 0)
         newest = self.received.get(topic, 0)
         applied = 0
         for line in lines:
-            fact = to_fact(line, reader)
+            fact = fact_of(line, reader)
             newest = max(newest, fact.received)
             if line.is_hot or not (line.visitor_id or line.session_id):  # a hot key builds no session
                 self._apply_loose(topic, offset, line, fact, counts)
@@ -122,7 +124,7 @@ class Partition:
             if fact.event_id in visitor.facts:
                 counts.repeated += 1
                 continue
-            if not fact.is_bot and not (restored and minutes.holds(topic, offset, fact)):
+            if rates and not fact.is_bot and not (restored and minutes.holds(topic, offset, fact)):
                 if self._behind:
                     self._uncounted.append((line.site, visitor, fact))
                 else:
@@ -173,7 +175,7 @@ class Partition:
         if bucket.met(fact, is_hot=line.is_hot):
             counts.repeated += 1
             return
-        if not fact.is_bot and not self.minutes.holds(topic, offset, fact):
+        if RATES in self.rules.products and not fact.is_bot and not self.minutes.holds(topic, offset, fact):
             self.minutes.count(line.site, fact, None)
         counts.applied += 1
 

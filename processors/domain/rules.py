@@ -14,6 +14,7 @@ from processors.domain.props import PropertyReader
 from processors.domain.session import SessionRules
 from processors.domain.session_row import SESSION_PROPERTIES
 from schemas.funnel import Funnel
+from schemas.products import FRICTION, FUNNELS, PRODUCTS, SESSIONS, Product
 from schemas.rules import FRICTION_RULES, FrictionRule
 
 _SLACK_MS: Final = 120_000  # a step counts in the minute that began up to 60 s before it
@@ -21,7 +22,10 @@ _SLACK_MS: Final = 120_000  # a step counts in the minute that began up to 60 s 
 
 @dataclass(frozen=True)
 class Rules:
-    """Clocks in ms. `lateness_ms`: how long after a session's end its facts are kept for corrections."""
+    """Clocks in ms. `lateness_ms`: how long after a session's end its facts are kept for corrections.
+
+    `products`: what is worked out; what only others need is neither kept nor looked at.
+    """
 
     funnels: tuple[Funnel, ...]
     session: SessionRules = field(default_factory=SessionRules)
@@ -29,23 +33,29 @@ class Rules:
     friction: Mapping[str, FrictionRule] = field(default_factory=lambda: FRICTION_RULES)
     lateness_ms: int = 86_400_000
     emit_interval_ms: int = 3_000
+    products: frozenset[Product] = PRODUCTS
+
+    @property
+    def only_sessions(self) -> bool:
+        """Whether facts need nothing beyond what session rows tell."""
+        return self.products == {SESSIONS}
 
     @cached_property
     def reader(self) -> PropertyReader:
         """Keeps the properties that sessions, funnels and friction rules read."""
         wanted: dict[str, set[str]] = {type_: set(names) for type_, names in SESSION_PROPERTIES.items()}
-        for funnel in self.funnels:
-            for type_, read in properties_of(funnel).items():
+        for plan in self.plans:
+            for type_, read in properties_of(plan.funnel).items():
                 wanted.setdefault(type_, set()).update(read)
-        for rule in self.friction.values():
+        for rule in self.friction.values() if FRICTION in self.products else ():
             for type_, names in rule.reads.items():
                 wanted.setdefault(type_, set()).update(names)
         return PropertyReader(wanted, wanted.pop("", ()))
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
-        """The funnels, compiled."""
-        return tuple(Plan(funnel) for funnel in self.funnels)
+        """The funnels, compiled; none when funnels are not wanted."""
+        return tuple(Plan(funnel) for funnel in self.funnels) if FUNNELS in self.products else ()
 
     @cached_property
     def _starting(self) -> frozenset[str] | None:

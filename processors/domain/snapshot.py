@@ -34,6 +34,7 @@ from processors.domain.session_row import (
 from processors.domain.stretch import Stretch, find_stretches, length_at
 from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, RowId, Visitor
 from schemas.event import from_ms
+from schemas.products import FRICTION, RATES
 from schemas.rows import FrictionSignalRow, FunnelAttemptRow, SessionRow
 
 Row = SessionRow | FunnelAttemptRow | FrictionSignalRow
@@ -97,9 +98,10 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
     visits: list[_Visit] = []
     signals: list[Signal] = []
     changes: list[int] = []  # of what is open
+    friction, rates = FRICTION in rules.products, RATES in rules.products
     ends: list[int] = []  # of what has come to rest
     for session in sessionise(who, facts, rules.session):
-        found = find_signals(session.facts, rules.friction)
+        found = find_signals(session.facts, rules.friction) if friction else []
         signals += found
         closes_at = session.last_received + rules.session.idle_ms
         closed = session.superseded or frontier >= closes_at
@@ -114,13 +116,13 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
         row.version = snapshot.version(session.started, 0)
         visits.append(_Visit(session, row, traits, int(closed)))
         snapshot.rows[RowId(SESSION, "", row.session_id, session.started)] = row
-        if not row.is_bot:
+        if rates and not row.is_bot:
             add(snapshot.counted, session.started, SESSIONS, Tally(entered=1, in_time=int(row.errors > 0)))
         for signal in found:
             signal_row = _signal_row(visitor, who, signal, row, rules)
             signal_row.version = snapshot.version(signal.first.ts, 0)
             snapshot.rows[RowId(SIGNAL, signal.signal, signal_row.signal_id, signal.first.ts)] = signal_row
-    types = {fact.type for fact in facts}
+    types = {fact.type for fact in facts} if rules.plans else set()
     plans = [plan for plan in rules.plans if plan.may_be_tried_by(types)]
     attempts = [attempt for plan in plans for attempt in find_attempts(who, facts, plan, rules.abandon)]
     if attempts:

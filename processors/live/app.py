@@ -37,6 +37,7 @@ def rules_from(settings: Settings) -> Rules:
         lateness_ms=_ms(live.lateness_s),
         emit_interval_ms=_ms(live.emit_interval_s),
         friction=rules_with(live.friction),
+        products=live.products,
     )
 
 

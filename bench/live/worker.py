@@ -1,0 +1,84 @@
+"""The project's live worker as a process, watched from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from tests.support.ports import free_port
+
+DEADLINE_S: Final = 600
+
+
+class Worker:
+    """A live worker as a process, watched through its own metrics."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process, self._url, self._log = process, f"http://127.0.0.1:{port}/", log
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels; 0 before the worker serves."""
+        return sum(float(m) for m in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", self._get("metrics"), re.M))
+
+    def is_ready(self) -> bool:
+        """Whether every partition is loaded."""
+        return self._get("ready") != ""
+
+    def rss_bytes(self) -> int:
+        """Resident memory."""
+        size: int = psutil.Process(self.process.pid).memory_info().rss
+        return size
+
+    def cpu_s(self) -> float:
+        """CPU time used so far, user and system, in seconds."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def wait(self, condition: Callable[[], bool], what: str, period_s: float = 0.2) -> float:
+        """Wait until `condition()`; returns time.perf_counter() then. Ends the bench when it takes too long."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise SystemExit(
+                    f"live worker: {what} did not come; the end of its log:\n{self._log.read_text()[-2000:]}"
+                )
+            time.sleep(period_s)
+        return time.perf_counter()
+
+    def _get(self, path: str) -> str:
+        try:
+            with urllib.request.urlopen(self._url + path, timeout=5) as answer:
+                body: str = answer.read().decode()
+                return body
+        except OSError:
+            return ""
+
+
+@contextmanager
+def live_worker(bootstrap: str, prefix: str, log: Path, settings: Mapping[str, str] | None = None) -> Iterator[Worker]:
+    """A worker with its defaults and `settings` (environment variables); killed at the end."""
+    port = free_port()
+    env = {
+        **os.environ,
+        "SNAG_KAFKA__BOOTSTRAP": bootstrap,
+        "SNAG_KAFKA__TOPIC_PREFIX": prefix,
+        "SNAG_LIVE__HEALTH_PORT": str(port),
+        **(settings or {}),
+    }
+    with log.open("ab") as out:
+        process = subprocess.Popen([sys.executable, "-m", "processors.live"], env=env, stdout=out, stderr=out)
+    try:
+        yield Worker(process, port, log)
+    finally:
+        process.kill()
+        process.wait(30)
