@@ -37,14 +37,17 @@ bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.path
 	$(BIN)/python -m bench.writer
+	$(BIN)/python -m bench.simulator
 	@sh deploy/local/prerequisites.sh browser npm
 	$(BIN)/python -m bench.browser
 
-contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI and docs/signals.md from the code
+contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI, docs/signals.md and docs/simulator.md from the code
 	$(BIN)/python -m schemas.jsonschema
+	$(BIN)/python -m schemas.truth_schema
 	$(BIN)/python -m schemas.asyncapi
 	$(BIN)/python -m schemas.openapi
 	$(BIN)/python -m schemas.signals_doc
+	$(BIN)/python -m snag.simulator.doc
 
 sdk: ## build the browser SDK into ingest/static; needs node
 	cd sdk/browser && npm ci --no-audit --no-fund && npm run --silent types && npm run --silent build && npm run --silent size

@@ -10,13 +10,14 @@ import jsonschema
 import msgspec
 import pytest
 
-from schemas import asyncapi, openapi, signals_doc
+from schemas import asyncapi, openapi, signals_doc, truth_schema
 from schemas import jsonschema as event_schema
 from schemas.event import Event, from_ms
 from schemas.topics import ALL
+from snag.simulator import doc as simulator_doc
 
 
-@pytest.mark.parametrize("module", [openapi, asyncapi, event_schema], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [openapi, asyncapi, event_schema, truth_schema], ids=lambda module: module.__name__)
 def test_the_committed_file_is_what_the_code_says(module: ModuleType) -> None:
     committed = json.loads(module.PATH.read_text()) if module.PATH.exists() else None
     assert committed == json.loads(json.dumps(module.document())), (
@@ -24,7 +25,7 @@ def test_the_committed_file_is_what_the_code_says(module: ModuleType) -> None:
     )
 
 
-@pytest.mark.parametrize("module", [openapi, asyncapi, event_schema], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [openapi, asyncapi, event_schema, truth_schema], ids=lambda module: module.__name__)
 def test_every_reference_resolves(module: ModuleType) -> None:
     document = module.document()
 
@@ -47,6 +48,12 @@ def test_every_reference_resolves(module: ModuleType) -> None:
 def test_the_list_of_signals_is_what_the_code_says() -> None:
     assert signals_doc.PATH.read_text() == signals_doc.document(), (
         "docs/signals.md is stale: run `python -m schemas.signals_doc` and commit it"
+    )
+
+
+def test_the_simulator_s_page_is_what_the_code_says() -> None:
+    assert simulator_doc.PATH.read_text() == simulator_doc.document(), (
+        "docs/simulator.md is stale: run `python -m snag.simulator.doc` and commit it"
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
-from random import Random
 from statistics import median
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -17,28 +18,52 @@ from processors.domain.rules import Rules
 from schemas.event import KIND_OF_TYPE, from_ms
 from schemas.openapi import IncomingEvent
 from schemas.rules import FRICTION_RULES
+from snag.simulator.block import Block
 from snag.simulator.calibration import EVENTS_PER_VISITOR, SHOP
-from snag.simulator.journey import visit
-from snag.simulator.shopper import draw_shopper
-from snag.simulator.stream import Plan, deliveries
-from snag.simulator.walk import Moment
+from snag.simulator.stream import Plan, arrivals, deliveries
 
 START_MS = 1_795_000_000_000
 VISITS = 6000
 STEPS = ("product_added", "checkout_started", "shipping", "payment", "order_completed")
 
 
+class Moment(NamedTuple):
+    at_ms: int
+    type: str
+    path: str
+    x: float
+    y: float
+
+
+def visits_of(plan: Plan) -> list[tuple[bool, list[Moment]]]:
+    """(whether the visitor is new to the shop, moments by time) of people's visits, repeats left out."""
+    sessions: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    is_new: dict[str, bool] = {}
+
+    def on_block(block: Block) -> None:
+        is_new.update(zip(block.session_ids, block.is_new.tolist(), strict=True))
+
+    for arrived in arrivals(plan, on_block=on_block):
+        for line in arrived.lines:
+            event = msgspec.json.decode(line)
+            if not event["is_bot"]:
+                sessions[event["session_id"]][int(event["event_id"].rpartition("-")[2])] = event
+    found = []
+    for session, events in sessions.items():
+        moments = [
+            Moment(
+                round(datetime.fromisoformat(event["ts"]).timestamp() * 1000),
+                *(event["type"], event["path"], event.get("x", 0), event.get("y", 0)),
+            )
+            for _, event in sorted(events.items())
+        ]
+        found.append((is_new[session], moments))
+    return found
+
+
 @pytest.fixture(scope="module")
 def visits() -> list[tuple[bool, list[Moment]]]:
-    """(is_new, moments) of people's visits."""
-    rng = Random(11)
-    found = []
-    for _ in range(VISITS):
-        shopper = draw_shopper(rng, SHOP)
-        moments = visit(rng, shopper, SHOP)
-        if not shopper.is_bot:
-            found.append((shopper.is_new, moments))
-    return found
+    return visits_of(Plan(seed=11, start_ms=START_MS, visitors=VISITS, visitors_per_s=5.0))
 
 
 def bought(moments: list[Moment]) -> bool:
@@ -102,7 +127,8 @@ def test_rage_clicks_are_rage_clicks_by_the_rule(visits: list[tuple[bool, list[M
 def test_late_and_repeated_events_have_their_shares() -> None:
     ids: Counter[str] = Counter()
     late = total = 0
-    for at_ms, line in deliveries(Plan(seed=2, start_ms=START_MS, visitors=400, visitors_per_s=1.0)):
+    shop = replace(SHOP, wrong_clock_rate=0.0)
+    for at_ms, line in deliveries(Plan(seed=2, start_ms=START_MS, visitors=400, visitors_per_s=1.0, shop=shop)):
         event = msgspec.json.decode(line, type=IncomingEvent)
         assert event.event_id is not None and isinstance(event.ts, datetime)
         ids[event.event_id] += 1
