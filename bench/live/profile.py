@@ -1,7 +1,8 @@
 """`python -m bench.live.profile`: where the live worker's CPU goes while it works through a backlog.
 
-py-spy (a development tool: `pip install py-spy`) samples the running worker. Printed: CPU and GIL of every thread, then
-the main thread's time by part of the pipeline (the innermost frame that names one) and by function (self time).
+Two workers go through the same events. One is sampled by py-spy (`pip install py-spy`), only threads that hold the GIL:
+by part of the pipeline (the innermost frame that names one) and by line. The other is sampled by perf (Debian:
+linux-perf): by C function, with the kernel's. Both print CPU by thread.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -64,11 +67,11 @@ def part_of(stack: list[str]) -> str:
     return "event loop and rest"
 
 
-def sample(worker: Worker, seconds: int, out: Path, *options: str) -> list[tuple[list[str], int]]:
-    """Stacks of the worker, outermost frame first, each with its count, sampled for `seconds`."""
+def sample(worker: Worker, seconds: int, out: Path) -> list[tuple[list[str], int]]:
+    """Stacks of the threads that hold the GIL, outermost frame first, each with its count, sampled for `seconds`."""
     spy = str(Path(sys.executable).parent / "py-spy")
     command = [spy, "record", "--pid", str(worker.process.pid), "--duration", str(seconds), "--rate", str(_RATE_HZ)]
-    subprocess.run([*command, "--format", "raw", "--threads", "--output", str(out), *options], check=True)
+    subprocess.run([*command, "--format", "raw", "--threads", "--gil", "--output", str(out)], check=True)
     found: list[tuple[list[str], int]] = []
     for line in out.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
@@ -76,53 +79,87 @@ def sample(worker: Worker, seconds: int, out: Path, *options: str) -> list[tuple
     return found
 
 
-def show(title: str, counts: Counter[str], total: int, events_per_s: float, shown: int = 100) -> None:
-    """Print shares, and microseconds an event at `events_per_s`."""
+def symbols(worker: Worker, seconds: int, out: Path) -> Counter[str]:
+    """Self time of the whole process by C function, in samples, from perf over `seconds`."""
+    record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_RATE_HZ), "-p", str(worker.process.pid)]
+    subprocess.run([*record, "-o", str(out), "--", "sleep", str(seconds)], check=True)
+    script = ["perf", "script", "-i", str(out), "-F", "comm,tid,ip,sym,dso"]
+    found = subprocess.run(script, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    counts = Counter[str]()
+    for line in found.splitlines():
+        _, tid, _, *symbol = line.split()
+        who = "main" if int(tid) == worker.process.pid else "other"
+        counts[f"[{who}] {' '.join(symbol)}"] += 1
+    return counts
+
+
+def show(title: str, counts: Counter[str], us_per_sample: float, shown: int = 100) -> None:
+    """Print shares of all samples, and microseconds an event."""
     print(f"\n## {title}")
+    total = counts.total()
     for name, count in counts.most_common(shown):
-        seconds = count / total
-        print(f"{100 * count / total:6.1f} %  {seconds * 1e6 / events_per_s:6.2f} us/event  {name}")
+        print(f"{100 * count / total:6.1f} %  {count * us_per_sample:6.2f} us/event  {name}")
+
+
+@contextmanager
+def measured(worker: Worker, title: str) -> Iterator[list[float]]:
+    """Print events/s and CPU by thread of what happens inside; the list gets the microseconds of a sample an event."""
+    process = psutil.Process(worker.process.pid)
+    events, cpu, at = worker.metric("snag_live_events_total"), worker.cpu_s(), time.perf_counter()
+    before = {thread.id: thread.user_time + thread.system_time for thread in process.threads()}
+    result: list[float] = []
+    yield result
+    took = time.perf_counter() - at
+    threads = {t.id: t.user_time + t.system_time - before.get(t.id, 0) for t in process.threads()}
+    events, cpu = worker.metric("snag_live_events_total") - events, worker.cpu_s() - cpu
+    result.append(took / events * 1e6)
+    print(f"\n# {title}: {events / took:,.0f} events/s, CPU {cpu / events * 1e6:.1f} us/event, {cpu / took:.2f} cores")
+    for thread, seconds in sorted(threads.items(), key=lambda item: -item[1]):
+        if seconds / cpu > 0.005:
+            name = "main" if thread == process.pid else "other"
+            print(f"  thread {thread} ({name}): {seconds / events * 1e6:.2f} us/event")
+
+
+def show_python(stacks: list[tuple[list[str], int]], us_per_sample: float) -> None:
+    """Print samples by thread, by part and by function."""
+    threads, parts, selves = Counter[str](), Counter[str](), Counter[str]()
+    for stack, count in stacks:
+        who = "main" if "MainThread" in stack[0] else stack[0]
+        threads[who] += count
+        parts[f"[{who}] {part_of(stack)}"] += count
+        selves[f"[{who}] {stack[-1]}"] += count
+    show("holding the GIL, by thread", threads, us_per_sample)
+    show("holding the GIL, by part", parts, us_per_sample)
+    show("holding the GIL, by line", selves, us_per_sample, _FUNCTIONS_SHOWN)
 
 
 def main() -> None:
-    """Fill a broker, run the worker, sample it twice (with native frames; holders of the GIL only) and print."""
+    """Fill a broker; let two workers go through it, one sampled by py-spy and one by perf, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=int, default=12)
+    parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--after", type=int, default=100_000, help="events applied before the sampling begins")
-    parser.add_argument("--keep", type=Path, help="directory that keeps the raw stacks")
+    parser.add_argument("--products", default="", help="as in SNAG_LIVE__PRODUCTS")
+    parser.add_argument("--keep", type=Path, help="directory that keeps the raw samples")
     args = parser.parse_args()
     run = uuid.uuid4().hex[:8]
+    settings = {"SNAG_LIVE__PRODUCTS": args.products} if args.products else {}
     with tempfile.TemporaryDirectory() as directory, kafka_broker(Path(directory)) as broker:
         keep = args.keep or Path(directory)
         fill(broker.bootstrap, f"{run}.", f"{run}-plain", count=args.events, plain_count=0)
-        with live_worker(broker.bootstrap, f"{run}.", Path(directory) / "live.log") as worker:
-            worker.wait(lambda: worker.metric("snag_live_events_total") >= args.after, "the first events")
-            for title, options in (("native", ("--native",)), ("gil", ("--gil",)), ("python", ())):
-                events, cpu, at = worker.metric("snag_live_events_total"), worker.cpu_s(), time.perf_counter()
-                threads = {t.id: t.user_time + t.system_time for t in psutil.Process(worker.process.pid).threads()}
-                stacks = sample(worker, args.seconds, keep / f"{title}.txt", *options)
-                took = time.perf_counter() - at
-                events, cpu = worker.metric("snag_live_events_total") - events, worker.cpu_s() - cpu
-                per_s = events / took
-                rate = f"{events:,.0f} events in {took:.1f} s = {per_s:,.0f}/s"
-                print(f"\n# {title}: {rate}, CPU {cpu / events * 1e6:.1f} us/event")
-                total = args.seconds * _RATE_HZ
-                by_thread = Counter[str]()
-                for t in psutil.Process(worker.process.pid).threads():
-                    by_thread[f"thread {t.id} (CPU)"] = int(
-                        (t.user_time + t.system_time - threads.get(t.id, 0)) / took * total
-                    )
-                show("CPU by thread, of the wall clock", +by_thread, total, per_s)
-                threads_of, parts, selves = Counter[str](), Counter[str](), Counter[str]()
-                for stack, count in stacks:
-                    threads_of[stack[0]] += count
-                    if "MainThread" in stack[0]:
-                        parts[part_of(stack)] += count
-                    selves[f"{stack[-1]}   [{'main' if 'MainThread' in stack[0] else 'other'}]"] += count
-                show("samples by thread", threads_of, total, per_s)
-                show("main thread by part", parts, total, per_s)
-                show("self time", selves, total, per_s, _FUNCTIONS_SHOWN)
+        for tool in ("py-spy", "perf"):
+            app = {"SNAG_LIVE__APP_ID": f"profile-{tool}"}
+            with live_worker(broker.bootstrap, f"{run}.", Path(directory) / "live.log", settings | app) as worker:
+                worker.wait(lambda: worker.metric("snag_live_events_total") >= args.after, "the first events")
+                with measured(worker, tool) as result:
+                    if tool == "py-spy":
+                        stacks = sample(worker, args.seconds, keep / "py-spy.txt")
+                    else:
+                        counts = symbols(worker, args.seconds, keep / "perf.data")
+                if tool == "py-spy":
+                    show_python(stacks, result[0] / args.seconds / _RATE_HZ)
+                else:
+                    show("on the CPU, by C function", counts, result[0] / args.seconds / _RATE_HZ, _FUNCTIONS_SHOWN)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,13 @@ class Worker:
 
 
 @contextmanager
-def live_worker(bootstrap: str, prefix: str, log: Path, settings: Mapping[str, str] | None = None) -> Iterator[Worker]:
+def live_worker(
+    bootstrap: str,
+    prefix: str,
+    log: Path,
+    settings: Mapping[str, str] | None = None,
+    module: str = "processors.live",
+) -> Iterator[Worker]:
     """A worker with its defaults and `settings` (environment variables); killed at the end."""
     port = free_port()
     env = {
@@ -76,7 +82,7 @@ def live_worker(bootstrap: str, prefix: str, log: Path, settings: Mapping[str, s
         **(settings or {}),
     }
     with log.open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", "processors.live"], env=env, stdout=out, stderr=out)
+        process = subprocess.Popen([sys.executable, "-m", module], env=env, stdout=out, stderr=out)
     try:
         yield Worker(process, port, log)
     finally:

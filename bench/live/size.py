@@ -1,0 +1,55 @@
+"""Memory of the live worker at 200,000 visitors, hot and packed, and how long one takes to come back with them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.live.fill import PARTITIONS, fill, make_topics
+from bench.live.speed import ends_of, session_events
+from bench.live.worker import live_worker
+from schemas import topics
+
+VISITORS: Final = 200_000
+EVENTS: Final = 2_250_000  # as many as the traffic of events.py brings with them
+_CHECKPOINT_S: Final = 150  # nothing rests before all were applied
+
+
+def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> dict[str, float]:
+    """Megabytes and bytes per visitor above the empty worker, and seconds."""
+    log = work / "size.log"
+    make_topics(bootstrap, f"{prefix}empty.")
+    with live_worker(bootstrap, f"{prefix}empty.", log) as worker:
+        worker.wait(worker.is_ready, "the empty worker")
+        empty = worker.rss_bytes()
+    fill(bootstrap, prefix, f"{prefix}plain", count=count, plain_count=0)
+    sessions = topics.SESSIONS.full_name(prefix)
+    since = ends_of(bootstrap, sessions)
+    with live_worker(bootstrap, prefix, log, {"SNAG_LIVE__CHECKPOINT_INTERVAL_S": str(_CHECKPOINT_S)}) as worker:
+        worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
+        worker.wait(lambda: session_events(bootstrap, sessions, since) == count, "every event in a row", 1)
+        visitors, hot = worker.metric("snag_live_visitors"), worker.rss_bytes()
+        checkpoints = worker.metric("snag_live_checkpoints_total")
+        worker.wait(
+            lambda: worker.metric("snag_live_checkpoints_total") >= checkpoints + PARTITIONS, "a round of checkpoints"
+        )
+        rested, blob = worker.rss_bytes(), worker.metric("snag_live_blob_bytes_max")
+    with live_worker(bootstrap, prefix, log) as worker:
+        again = time.perf_counter()
+        ready = worker.wait(worker.is_ready, "the restarted worker", 0.05)
+        packed = worker.rss_bytes()
+    return {
+        "visitors": visitors,
+        "events_per_visitor": count / visitors,
+        "empty_mb": empty / 1e6,
+        "hot_mb": hot / 1e6,
+        "hot_bytes_per_visitor": (hot - empty) / visitors,
+        "rested_mb": rested / 1e6,
+        "rested_bytes_per_visitor": (rested - empty) / visitors,
+        "packed_mb": packed / 1e6,
+        "packed_bytes_per_visitor": (packed - empty) / visitors,
+        "largest_blob_bytes": blob,
+        "rounds_before_hot": checkpoints / PARTITIONS,
+        "recovery_s": ready - again,
+    }

@@ -1,0 +1,71 @@
+"""Events/s of the live worker over a backlog; its session rows are read back and must add up to every event."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+from kafka import KafkaConsumer, TopicPartition
+
+from bench.live.fill import PARTITIONS
+from bench.live.subject import rated
+from bench.live.worker import live_worker
+from schemas import topics
+from schemas.products import Product
+
+
+def run_live(
+    bootstrap: str, prefix: str, count: int, log: Path, products: tuple[Product, ...] = ()
+) -> dict[str, float]:
+    """Start a worker on the full topics; events/s from the first reading above zero to the last event.
+
+    `products`: all when empty. `said_per_s`: until every event is in a session row in Kafka.
+    """
+    settings = {"SNAG_LIVE__APP_ID": f"speed-{'-'.join(products) or 'all'}"}
+    if products:
+        settings["SNAG_LIVE__PRODUCTS"] = json.dumps(products)
+    sessions = topics.SESSIONS.full_name(prefix)
+    since = ends_of(bootstrap, sessions)
+    with live_worker(bootstrap, prefix, log, settings) as worker:
+        started = worker.wait(lambda: worker.metric("snag_live_events_total") > 0, "the first event", 0.05)
+        before, cpu = worker.metric("snag_live_events_total"), worker.cpu_s()
+        applied = worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
+        cpu = worker.cpu_s() - cpu
+        said = worker.wait(lambda: session_events(bootstrap, sessions, since) == count, "every event in a row", 1)
+        rss = worker.rss_bytes()
+    found = rated({"events": count - before, "seconds": applied - started, "cpu_s": cpu})
+    return {**found, "said_per_s": (count - before) / (said - started), "rss_mb": rss / 1e6}
+
+
+def ends_of(bootstrap: str, topic: str) -> dict[TopicPartition, int]:
+    """One past the newest offset, by partition."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    ends: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, p) for p in range(PARTITIONS)])
+    consumer.close()
+    return ends
+
+
+def session_events(bootstrap: str, topic: str, since: Mapping[TopicPartition, int]) -> int:
+    """The sum of events over the newest row of each session, as `topic` has them from `since` on."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer.assign(list(since))
+    for place, offset in since.items():
+        consumer.seek(place, offset)
+    ends = consumer.end_offsets(list(since))
+    newest: dict[tuple[str, str], tuple[int, int]] = {}
+    deadline = time.monotonic() + 60
+    try:
+        while any(consumer.position(place) < end for place, end in ends.items()) and time.monotonic() < deadline:
+            for records in consumer.poll(timeout_ms=1000).values():
+                for record in records:
+                    for line in record.value.splitlines():
+                        row = orjson.loads(line)
+                        key = (row["session_id"], row["started_at"])
+                        held = 0 if row.get("deleted") else row["events"]
+                        newest[key] = max(newest.get(key, (0, 0)), (row["version"], held))
+    finally:
+        consumer.close()
+    return sum(held for _, held in newest.values())
