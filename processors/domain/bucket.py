@@ -22,11 +22,6 @@ FLOOD_KEPT: Final = 2000
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
-def _pack_visitor(visitor: Visitor) -> bytes:
-    visitor.present = None
-    return _pack(visitor)
-
-
 _unpack_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
 _unpack_steps: Final = msgspec.msgpack.Decoder(Steps).decode
 
@@ -59,7 +54,7 @@ class Bucket:
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self.offsets: dict[str, int] = {}
-        self.visitors: Shelf[str, Visitor] = Shelf(_pack_visitor, _unpack_visitor)
+        self.visitors: Shelf[str, Visitor] = Shelf(_pack, _unpack_visitor)
         self.due: dict[str, int] = {}
         self.ends: dict[str, int] = {}
         self.cohorts: Shelf[MinuteKey, Steps] = Shelf(_pack, _unpack_steps)

@@ -57,13 +57,18 @@ class Cohorts:
     def count(self, index: int, name: str, visitor: Visitor, counted: dict[CohortKey, Tally]) -> None:
         """Bring what `visitor` (named `name` in bucket `index`) adds up to date with `counted`."""
         self._waiting.discard(name)
+        if counted == visitor.counted:
+            return
         for key in counted.keys() | visitor.counted.keys():
             before, after = visitor.counted.get(key, NOTHING), counted.get(key, NOTHING)
             if before == after or key[0] < self._oldest:
                 continue
             minute: MinuteKey = (visitor.site, key[0])
             cell: CellKey = key[1:]
-            if self._buckets[index].add_steps(minute, cell, after.minus(before)) and cell != SESSIONS:
+            if (
+                self._buckets[index].add_steps(minute, cell, after if before is NOTHING else after.minus(before))
+                and cell != SESSIONS
+            ):
                 self._new.append((index, minute, cell))
             if before.entered != after.entered or before.in_time != after.in_time:
                 self._fresh.add(minute)

@@ -10,7 +10,7 @@ import msgspec
 
 from processors.domain.campaign import Campaign, campaign_of
 from processors.domain.props import Properties, PropertyReader, number_of, text_of
-from schemas.event import Kind, to_ms
+from schemas.event import EPOCH, MILLISECOND, Kind
 
 _KIND_CODE: Final[dict[Kind, int]] = {"clickstream": 0, "error": 1, "checkout": 2}
 CLICKSTREAM, ERROR, CHECKOUT = 0, 1, 2
@@ -107,7 +107,7 @@ class Line(msgspec.Struct):
     error_class: str = ""
     fingerprint: str = ""
     message: str = ""
-    props: msgspec.Raw = msgspec.Raw(b"{}")
+    props: msgspec.Raw = msgspec.Raw()
 
 
 _decoder: Final = msgspec.json.Decoder(Line)
@@ -134,39 +134,16 @@ def _decode_one_by_one(value: bytes) -> tuple[list[Line], int]:
     return lines, bad
 
 
-def to_session_fact(line: Line, reader: PropertyReader) -> Fact:
-    """As `to_fact`, without what only funnels, friction rules and error rates read."""
-    return Fact(
-        line.event_id,
-        to_ms(line.ts),
-        to_ms(line.received_at),
-        _KIND_CODE[line.kind],
-        intern(line.type),
-        intern(line.session_id),
-        intern(line.page or line.path),
-        error_class=intern(line.error_class),
-        referrer=intern(line.referrer),
-        device=intern(line.device),
-        browser=intern(line.browser),
-        os=intern(line.os),
-        country=intern(line.country),
-        release=intern(line.release),
-        user_id=intern(line.user_id),
-        is_bot=line.is_bot,
-        props=reader.read(line.type, line.props),
-        campaign=campaign_of(line.url),
-    )
-
-
 def to_fact(line: Line, reader: PropertyReader) -> Fact:
     """The fact in an event line, with the properties that `reader` wants.
 
-    Texts that many facts share are kept once: half the memory of a visitor, measured, and no slower in all.
+    Texts that many facts share are kept once: half the memory of a visitor, measured, and no slower in all. Times are
+    worked out in place, as in `to_ms`: a tenth of this function.
     """
     return Fact(
         line.event_id,
-        to_ms(line.ts),
-        to_ms(line.received_at),
+        (line.ts - EPOCH) // MILLISECOND,
+        (line.received_at - EPOCH) // MILLISECOND,
         _KIND_CODE[line.kind],
         intern(line.type),
         intern(line.session_id),
@@ -186,6 +163,6 @@ def to_fact(line: Line, reader: PropertyReader) -> Fact:
         intern(line.release),
         intern(line.user_id),
         line.is_bot,
-        reader.read(line.type, line.props),
-        campaign_of(line.url),
+        reader.read(line.type, line.props) if line.props else None,
+        campaign_of(line.url) if "?" in line.url else None,
     )

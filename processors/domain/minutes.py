@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from processors.domain.fact import Fact
-from processors.domain.rates import MINUTE_MS, Cell, CellKey, Present, cells_of, count, rate_row
+from processors.domain.rates import MINUTE_MS, Cell, CellKey, cells_of, count, enter, rate_row
 from processors.domain.visitor import Visitor
 from schemas.rows import ErrorRateRow
 
@@ -86,23 +86,15 @@ class Minutes:
         if at != self._current_at:
             self._turn_to(at)
         minute = self._current
-        minute.received = max(minute.received, fact.received)
-        present = None
-        is_visitor = False
-        if visitor is not None:
-            is_visitor = visitor.visitor_id != ""
-            present = visitor.present
-            if present is None:
-                present = visitor.present = Present()
-            if present.minute != at:
-                present.turn_to(at, site, visitor.facts.values() if visitor.newest >= at else ())
+        if fact.received > minute.received:  # noqa: PLR1730  max() would cost a tenth of this method
+            minute.received = fact.received
         for key in cells_of(site, fact):
             cell = minute.cells.get(key)
             if cell is None:
                 cell = minute.cells[key] = Cell()
             count(cell, fact)
-            if present is not None:
-                present.enter(cell, key, fact.session_id, is_visitor=is_visitor)
+            if visitor is not None:
+                enter(cell, key, fact, visitor)
 
     def _turn_to(self, at: int) -> None:
         self._current_at, self._current = at, self._at(at)

@@ -12,7 +12,7 @@ import msgspec
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
-from processors.domain.fact import CHECKOUT, Fact, Line, to_fact, to_session_fact
+from processors.domain.fact import CHECKOUT, Fact, Line, to_fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.rules import Rules
@@ -102,14 +102,14 @@ class Partition:
         """Apply one record's events. Each bucket skips what its checkpoint already holds."""
         counts = Counts()
         reader, buckets, minutes = self.rules.reader, self.buckets, self.minutes
-        fact_of, rates = (to_session_fact if self.rules.only_sessions else to_fact), RATES in self.rules.products
+        rates = RATES in self.rules.products
         near, dirty, changed = self._near, self._dirty, self.changed
         restored = offset <= self._ahead.get(topic, -1)
         doubtful = offset < self.doubt_until.get(topic, 0)
         newest = self.received.get(topic, 0)
         applied = 0
         for line in lines:
-            fact = fact_of(line, reader)
+            fact = to_fact(line, reader)
             newest = max(newest, fact.received)
             if line.is_hot or not (line.visitor_id or line.session_id):  # a hot key builds no session
                 self._apply_loose(topic, offset, line, fact, counts)
@@ -160,7 +160,6 @@ class Partition:
         """Count what came while the minutes knew more of a visitor than the visitor's facts."""
         for _, visitor, fact in self._uncounted:
             del visitor.facts[fact.event_id]
-            visitor.present = None
         for site, visitor, fact in self._uncounted:
             self.minutes.count(site, fact, visitor)
             visitor.add(fact)

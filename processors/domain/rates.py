@@ -6,12 +6,13 @@ live at least as long, so a repeat or another order changes nothing. Bots are le
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from processors.domain.fact import ERROR, Fact
+from processors.domain.visitor import Visitor
 from schemas.event import from_ms
 from schemas.rows import ErrorRateRow
 
@@ -41,40 +42,33 @@ class Cell(msgspec.Struct, array_like=True, gc=False):
     said: bool = True
 
 
-class Present:
-    """What one visitor already counts in during one minute (Unix ms; -1: not worked out). Never rests.
+def enter(cell: Cell, key: CellKey, fact: Fact, visitor: Visitor) -> None:
+    """Count the session and the visitor of a new fact in the cell of `key`, unless earlier facts have brought them in.
 
-    `first`: by cell, the session that was the visitor's first in it; `more`: the other (cell, session id).
+    Looks back from the visitor's newest fact: most often the one before is of the same page and session.
     """
-
-    __slots__ = ("first", "minute", "more")
-
-    def __init__(self) -> None:
-        self.minute = -1
-        self.first: dict[CellKey, str] = {}
-        self.more: set[tuple[CellKey, str]] = set()
-
-    def turn_to(self, minute: int, site: str, facts: Iterable[Fact]) -> None:
-        """Work out the visitor's presence in `minute`; `facts` must hold all that lie in it."""
-        self.minute = minute
-        self.first.clear()
-        self.more.clear()
-        for fact in facts:
-            if fact.ts - fact.ts % MINUTE_MS == minute and not fact.is_bot:
-                for key in cells_of(site, fact):
-                    if self.first.setdefault(key, fact.session_id) != fact.session_id:
-                        self.more.add((key, fact.session_id))
-
-    def enter(self, cell: Cell, key: CellKey, session_id: str, *, is_visitor: bool) -> None:
-        """Count the visitor and the session in `cell`, unless they are in it already."""
-        first = self.first.get(key)
-        if first is None:
-            self.first[key] = session_id
-            cell.sessions += 1
-            cell.visitors += is_visitor
-        elif first != session_id and (key, session_id) not in self.more:
-            self.more.add((key, session_id))
-            cell.sessions += 1
+    _, class_, fingerprint, page, release, browser = key
+    own, session_id = bool(class_ or fingerprint), fact.session_id
+    begins = fact.ts - fact.ts % MINUTE_MS
+    is_first = visitor.visitor_id != ""
+    for other in reversed(visitor.facts.values()) if visitor.newest >= begins else ():
+        if other.ts < begins:
+            if visitor.disordered:
+                continue
+            break
+        if (
+            other.page == page
+            and other.release == release
+            and other.browser == browser
+            and other.ts < begins + MINUTE_MS
+            and not other.is_bot
+            and not (own and (other.kind != ERROR or other.error_class != class_ or other.fingerprint != fingerprint))
+        ):
+            if other.session_id == session_id:
+                return
+            is_first = False
+    cell.sessions += 1
+    cell.visitors += is_first
 
 
 def cells_of(site: str, fact: Fact) -> Sequence[CellKey]:
@@ -86,7 +80,7 @@ def cells_of(site: str, fact: Fact) -> Sequence[CellKey]:
 
 
 def count(cell: Cell, fact: Fact) -> None:
-    """Count a new fact in its cell; sessions and visitors are counted by `Present.enter`."""
+    """Count a new fact in its cell; sessions and visitors are counted by `enter`."""
     cell.said = False
     cell.events += 1
     type_ = fact.type

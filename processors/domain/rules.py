@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from processors.domain.fact import Fact
+from processors.domain.friction import Finders
 from processors.domain.funnels.attempt import AbandonRules, Plan
 from processors.domain.funnels.match import properties_of
 from processors.domain.props import PropertyReader
@@ -51,6 +52,11 @@ class Rules:
             for type_, names in rule.reads.items():
                 wanted.setdefault(type_, set()).update(names)
         return PropertyReader(wanted, wanted.pop("", ()))
+
+    @cached_property
+    def finders(self) -> Finders:
+        """The friction rules, ready to run; none when signals are not wanted."""
+        return Finders(self.friction if FRICTION in self.products else {})
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:

@@ -56,6 +56,8 @@ def sessionise(visitor: str, facts: Sequence[Fact], rules: SessionRules) -> list
     """
     session_ids = {fact.session_id for fact in facts}
     if len(session_ids) == 1:
+        if facts[-1].ts - facts[0].ts <= min(rules.idle_ms, rules.max_ms):  # by far the most
+            return [_whole(visitor, session_ids.pop(), facts)]
         return _cut(visitor, session_ids.pop(), facts, rules)
     groups: dict[str, list[Fact]] = {}
     for fact in facts:
@@ -84,6 +86,10 @@ def _cut(visitor: str, session_id: str, facts: Sequence[Fact], rules: SessionRul
     for session in sessions:
         session.last_received = max(map(_received, session.facts))
     return sessions
+
+
+def _whole(visitor: str, session_id: str, facts: Sequence[Fact]) -> Session:
+    return Session(session_id or _derived_id(visitor, facts[0].ts), list(facts), False, max(map(_received, facts)))
 
 
 def _attach(loose: Sequence[Fact], sessions: Sequence[Session], rules: SessionRules) -> list[Fact]:

@@ -67,11 +67,6 @@ def traits_of(facts: Iterable[Fact]) -> Traits:
     return Traits(referrer, device, browser, os, country, release, user_id, campaign or NO_CAMPAIGN)
 
 
-def is_bot(facts: Iterable[Fact]) -> bool:
-    """Whether any of the facts is a bot's."""
-    return any(fact.is_bot for fact in facts)
-
-
 def session_row(
     session: Session, signals: Sequence[Signal], traits: Traits, friction: Mapping[str, FrictionRule]
 ) -> SessionRow:
@@ -81,7 +76,9 @@ def session_row(
     errors: dict[str, int] = {}
     clicks = checkout_events = orders = 0
     value = depth = 0.0
+    is_bot = False
     for fact in facts:
+        is_bot = is_bot or fact.is_bot
         if fact.type == "page_view":
             views.append(fact)
         elif fact.type == "click":
@@ -129,7 +126,7 @@ def session_row(
         country=traits.country,
         release=traits.release,
         user_id=traits.user_id,
-        is_bot=is_bot(facts),
+        is_bot=is_bot,
         engaged=engaged,
         bounced=not engaged,
         friction_score=given.total,

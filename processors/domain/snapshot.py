@@ -15,10 +15,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from processors.domain.fact import Fact
-from processors.domain.friction import find_signals
 from processors.domain.friction.signal import Signal
 from processors.domain.funnels.attempt import Attempt, find_attempts
-from processors.domain.funnels.cohort import SESSIONS, CohortKey, Tally, add, count_attempt
+from processors.domain.funnels.cohort import ONE, ONE_WITH_ERROR, SESSIONS, CohortKey, Tally, add, count_attempt
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.funnels.row import attempt_row
 from processors.domain.funnels.standing import standing
@@ -34,7 +33,7 @@ from processors.domain.session_row import (
 from processors.domain.stretch import Stretch, find_stretches, length_at
 from processors.domain.visitor import ATTEMPT, SESSION, SIGNAL, RowId, Visitor
 from schemas.event import from_ms
-from schemas.products import FRICTION, RATES
+from schemas.products import RATES
 from schemas.rows import FrictionSignalRow, FunnelAttemptRow, SessionRow
 
 Row = SessionRow | FunnelAttemptRow | FrictionSignalRow
@@ -98,10 +97,10 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
     visits: list[_Visit] = []
     signals: list[Signal] = []
     changes: list[int] = []  # of what is open
-    friction, rates = FRICTION in rules.products, RATES in rules.products
+    rates = RATES in rules.products
     ends: list[int] = []  # of what has come to rest
     for session in sessionise(who, facts, rules.session):
-        found = find_signals(session.facts, rules.friction) if friction else []
+        found = rules.finders.find(session.facts)
         signals += found
         closes_at = session.last_received + rules.session.idle_ms
         closed = session.superseded or frontier >= closes_at
@@ -117,7 +116,7 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
         visits.append(_Visit(session, row, traits, int(closed)))
         snapshot.rows[RowId(SESSION, "", row.session_id, session.started)] = row
         if rates and not row.is_bot:
-            add(snapshot.counted, session.started, SESSIONS, Tally(entered=1, in_time=int(row.errors > 0)))
+            add(snapshot.counted, session.started, SESSIONS, ONE_WITH_ERROR if row.errors else ONE)
         for signal in found:
             signal_row = _signal_row(visitor, who, signal, row, rules)
             signal_row.version = snapshot.version(signal.first.ts, 0)
@@ -280,7 +279,7 @@ def _cut(
 
     A final one that reaches past the cut is kept whole, and so moves the cut back to its own start.
     """
-    if not facts:
+    if not facts or (len(sessions) == 1 and frontier < _session_final_at(sessions[0], rules)):  # by far the most
         return None
     spans: list[tuple[int, int]] = []
     cut = facts[-1].ts + 1

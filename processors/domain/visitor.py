@@ -9,7 +9,6 @@ import msgspec
 
 from processors.domain.fact import Fact
 from processors.domain.funnels.cohort import CohortKey, Tally
-from processors.domain.rates import Present
 from processors.domain.stretch import Stretch
 
 SESSION, ATTEMPT, SIGNAL, COHORT = 0, 1, 2, 3
@@ -39,7 +38,7 @@ class Visitor(msgspec.Struct, array_like=True):
     of all (Unix ms), `bucket` the number of the bucket it lies in.
     `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts;
     `patience`: by open attempt, its step and how long (ms) that may take; `learnt`: receipt time (Unix ms) up to which
-    its step times were learnt. `present` is worked out from the facts when needed and never rests.
+    its step times were learnt.
     """
 
     site: str
@@ -54,7 +53,6 @@ class Visitor(msgspec.Struct, array_like=True):
     learnt: int = 0
     disordered: bool = False
     bucket: int = 0
-    present: Present | None = None
 
     def add(self, fact: Fact) -> None:
         """Take in a fact that is new to this visitor."""

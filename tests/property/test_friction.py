@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.domain.fact import Fact, decode_lines, to_fact
-from processors.domain.friction import find_signals
+from processors.domain.friction import Finders
 from processors.domain.friction.score import score
 from processors.domain.rules import Rules
 from schemas.event import from_ms
@@ -132,7 +132,7 @@ def facts_of(events: list[dict[str, Any]]) -> list[Fact]:
 def told(facts: list[Fact]) -> list[tuple[str, str, str, Any]]:
     return [
         (s.signal, s.first.event_id, s.at.event_id, json.loads(msgspec.json.encode(s.evidence)))
-        for s in find_signals(facts, FRICTION_RULES)
+        for s in Finders(FRICTION_RULES).find(facts)
     ]
 
 
@@ -156,7 +156,7 @@ def test_a_rule_finds_what_the_oracle_finds_in_any_order(rule_id: str, data: st.
     assert by_text(found) == by_text(
         [(f.signal, f.first.id, f.at.id, json.loads(msgspec.json.encode(f.measured))) for f in expected]
     )
-    signals = find_signals(facts, FRICTION_RULES)
+    signals = Finders(FRICTION_RULES).find(facts)
     assert len({signal.signal_id("ann") for signal in signals}) == len(signals)
     given_points = score(facts, signals, FRICTION_RULES)
     assert dict(given_points.points) == points(expected)
@@ -193,7 +193,7 @@ def test_no_fact_however_odd_makes_a_rule_raise(
         for n, (type_, at, props, x) in enumerate(made)
     ]
     facts.sort(key=lambda fact: fact.order)
-    signals = find_signals(facts, FRICTION_RULES)
+    signals = Finders(FRICTION_RULES).find(facts)
     assert 0 <= score(facts, signals, FRICTION_RULES).total <= SCORE_MAX
     assert all(msgspec.json.encode(signal.evidence) for signal in signals)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from processors.domain.friction import FINDERS, count_signals, find_signals
+from processors.domain.friction import FINDERS, Finders, count_signals
 from processors.domain.friction.score import points, score
 from schemas.event_types import EVENT_TYPES
 from schemas.rules import FRICTION_RULES, RuleError, rules_with
@@ -27,7 +27,7 @@ def test_every_rule_in_the_table_has_its_function() -> None:
 
 def test_signals_come_by_time() -> None:
     facts = [view(0, "/a"), view(10, "/b"), *clicks(20, 30, 40), error(50), view(60, "/a")]
-    assert [s.signal for s in find_signals(facts, FRICTION_RULES)] == ["error_click", "rage_click", "quick_back"]
+    assert [s.signal for s in Finders(FRICTION_RULES).find(facts)] == ["error_click", "rage_click", "quick_back"]
 
 
 def test_points_are_weights_times_occurrences() -> None:
@@ -45,21 +45,21 @@ def test_each_signal_is_capped() -> None:
 def test_a_score_is_the_sum_of_its_points_and_100_at_most() -> None:
     facts = [f for start in range(0, 20_000, 5_000) for f in clicks(start, start + 100, start + 200)]
     facts += [f for start in range(30_000, 60_000, 5_000) for f in (*clicks(start), error(start + 10))]
-    found = score(facts, find_signals(facts, FRICTION_RULES), FRICTION_RULES)
+    found = score(facts, Finders(FRICTION_RULES).find(facts), FRICTION_RULES)
     assert found.points == {"rage_click": 36, "error_click": 45}
     assert found.total == 81
     facts += [make_fact(n, "login_failed") for n in (70_000, 71_000)]
-    found = score(facts, find_signals(facts, FRICTION_RULES), FRICTION_RULES)
+    found = score(facts, Finders(FRICTION_RULES).find(facts), FRICTION_RULES)
     assert (sum(found.points.values()), found.total) == (101, 100)
 
 
 def test_the_last_step_begins_with_the_last_page_view() -> None:
     facts = [view(0, "/a"), *clicks(100, 200, 300), view(9_000, "/b"), *clicks(9_100), error(9_200)]
-    found = score(facts, find_signals(facts, FRICTION_RULES), FRICTION_RULES)
+    found = score(facts, Finders(FRICTION_RULES).find(facts), FRICTION_RULES)
     assert (found.total, found.last_step) == (27, 15)
     assert score([], [], FRICTION_RULES).total == 0
     no_views = clicks(0, 100, 200)
-    found = score(no_views, find_signals(no_views, FRICTION_RULES), FRICTION_RULES)
+    found = score(no_views, Finders(FRICTION_RULES).find(no_views), FRICTION_RULES)
     assert found.last_step == found.total == 12
 
 
@@ -109,12 +109,12 @@ def test_an_ignored_element_is_not_looked_at() -> None:
     carousel = clicks(0, 100, 200, element="div.carousel > button.arrow")
     assert find("rage_click", *carousel) == []
     mine = rules_with({"rage_click": {"ignore": ("button.arrow", "#x")}})
-    assert [s.signal for s in find_signals(carousel, mine)] == []
-    assert len(find_signals(carousel, rules_with({"rage_click": {"ignore": ("a.arrow", ".arrow-left")}}))) == 1
+    assert [s.signal for s in Finders(mine).find(carousel)] == []
+    assert len(Finders(rules_with({"rage_click": {"ignore": ("a.arrow", ".arrow-left")}})).find(carousel)) == 1
 
 
 def test_signals_are_counted_by_kind() -> None:
-    found = find_signals([*clicks(0, 100, 200), error(250)], FRICTION_RULES)
+    found = Finders(FRICTION_RULES).find([*clicks(0, 100, 200), error(250)])
     assert count_signals(found) == {"error_click": 1, "rage_click": 1}
 
 

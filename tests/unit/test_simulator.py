@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from processors.domain.fact import Fact, decode_lines, to_fact
-from processors.domain.friction import find_signals
+from processors.domain.friction import Finders
 from processors.domain.rules import Rules
 from schemas.event import KIND_OF_TYPE, from_ms
 from schemas.openapi import IncomingEvent
@@ -169,7 +169,7 @@ def test_every_friction_signal_appears_in_the_traffic_and_none_in_all_of_it() ->
         assert bad == 0
         sessions[read.session_id].setdefault(read.event_id, to_fact(read, reader))
     found = [
-        find_signals(sorted(facts.values(), key=lambda fact: fact.order), FRICTION_RULES) for facts in sessions.values()
+        Finders(FRICTION_RULES).find(sorted(facts.values(), key=lambda fact: fact.order)) for facts in sessions.values()
     ]
     shares = Counter(name for signals in found for name in {signal.signal for signal in signals})
     assert shares.keys() == FRICTION_RULES.keys()

@@ -59,22 +59,44 @@ FINDERS: Final[dict[str, Find]] = {
 }
 
 
-def find_signals(facts: Sequence[Fact], rules: Mapping[str, FrictionRule]) -> list[Signal]:
-    """The signals in one session's `facts` (in event order), by time."""
-    types = {fact.type for fact in facts}
-    elements = {fact.element for fact in facts}
-    found: list[Signal] = []
-    for rule_id, find in FINDERS.items():
-        rule = rules[rule_id]
-        if rule.triggers.isdisjoint(types):
-            continue
-        found += find(_looked_at(facts, elements, rule.ignore), rule.thresholds)
-    found.sort(key=lambda signal: (signal.at.order, signal.signal))
-    return found
+_KNOWN_SETS: Final = 10_000  # sets of event types a session may have; clients name types, so there is no end of them
+
+_Chosen = tuple[tuple[Find, FrictionRule], ...]
 
 
-def _looked_at(facts: Sequence[Fact], elements: set[str], ignore: tuple[str, ...]) -> Sequence[Fact]:
-    ignored = {element for element in elements if is_ignored(element, ignore)} if ignore else None
+class Finders:
+    """The rules that run, and which of them a session's types call for."""
+
+    def __init__(self, rules: Mapping[str, FrictionRule]) -> None:
+        self._rules: _Chosen = tuple((find, rules[rule_id]) for rule_id, find in FINDERS.items() if rule_id in rules)
+        self._ignored = tuple({entry for _, rule in self._rules for entry in rule.ignore})
+        self._known: dict[frozenset[str], _Chosen] = {}
+
+    def find(self, facts: Sequence[Fact]) -> list[Signal]:
+        """The signals in one session's `facts` (in event order), by time."""
+        chosen = self._chosen(frozenset([fact.type for fact in facts]))
+        if not chosen:
+            return []
+        suspects = [e for e in {fact.element for fact in facts} if e and is_ignored(e, self._ignored)]
+        found: list[Signal] = []
+        for find, rule in chosen:
+            found += find(_looked_at(facts, suspects, rule.ignore) if suspects else facts, rule.thresholds)
+        if len(found) > 1:
+            found.sort(key=lambda signal: (signal.at.order, signal.signal))
+        return found
+
+    def _chosen(self, types: frozenset[str]) -> _Chosen:
+        chosen = self._known.get(types)
+        if chosen is None:
+            chosen = tuple(pair for pair in self._rules if not pair[1].triggers.isdisjoint(types))
+            if len(self._known) >= _KNOWN_SETS:
+                self._known.clear()
+            self._known[types] = chosen
+        return chosen
+
+
+def _looked_at(facts: Sequence[Fact], suspects: Sequence[str], ignore: tuple[str, ...]) -> Sequence[Fact]:
+    ignored = {element for element in suspects if is_ignored(element, ignore)} if ignore else None
     return [fact for fact in facts if fact.element not in ignored] if ignored else facts
 
 

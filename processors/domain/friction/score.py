@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from processors.domain.fact import Fact
 from processors.domain.friction.signal import Signal
@@ -19,6 +20,9 @@ class Score:
     last_step: float = 0.0
 
 
+_NONE: Final = Score()
+
+
 def score(facts: Sequence[Fact], signals: Sequence[Signal], rules: Mapping[str, FrictionRule]) -> Score:
     """The score of the session with these `facts` (in event order) and `signals`.
 
@@ -26,7 +30,7 @@ def score(facts: Sequence[Fact], signals: Sequence[Signal], rules: Mapping[str, 
     frustrating last action decide on the whole session; here it stands apart).
     """
     if not signals:
-        return Score()
+        return _NONE
     begins = max((fact.order for fact in facts if fact.type == "page_view"), default=facts[0].order)
     given = points([signal.signal for signal in signals], rules)
     at_last = points([signal.signal for signal in signals if signal.at.order >= begins], rules)

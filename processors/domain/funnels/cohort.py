@@ -58,6 +58,8 @@ class Tally(NamedTuple):
 
 
 NOTHING: Final = Tally()
+ONE: Final = Tally(entered=1)
+ONE_WITH_ERROR: Final = Tally(entered=1, in_time=1)
 
 Steps = dict[CellKey, Tally]
 

@@ -47,21 +47,17 @@ class _Candidates:
         plain: bool,
     ) -> None:
         self._steps, self._exclusions, self._leaves, self._start = steps, exclusions, leaves, start
-        self._plain = plain
-        self._known: dict[tuple[str, str], Roles | None] = {}
+        self.plain = plain
+        self.known: dict[tuple[str, str], Roles | None] = {}
 
     def roles(self, fact: Fact) -> Roles | None:
-        if not self._plain:
+        if not self.plain:
             return self._work_out(fact)
-        key = (fact.path, fact.element)
-        try:
-            return self._known[key]
-        except KeyError:
-            roles = self._work_out(fact)
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[key] = roles
-            return roles
+        roles = self._work_out(fact)
+        if len(self.known) >= _REMEMBERED:
+            self.known.clear()
+        self.known[fact.path, fact.element] = roles
+        return roles
 
     def _work_out(self, fact: Fact) -> Roles | None:
         steps, exclusions = _hits(self._steps, fact), _hits(self._exclusions, fact)
@@ -89,7 +85,12 @@ class Matcher:
     def roles(self, fact: Fact) -> Roles | None:
         """What `fact` is to the funnel; None when it is nothing."""
         candidates = self._by_type.get(fact.type, self._other)
-        return None if candidates is None else candidates.roles(fact)
+        if candidates is None:
+            return None
+        try:
+            return candidates.known[fact.path, fact.element]
+        except KeyError:
+            return candidates.roles(fact)
 
 
 def properties_of(funnel: Funnel) -> dict[str, set[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from processors.domain.fact import CHECKOUT, CLICKSTREAM, ERROR, Fact
-from processors.domain.friction import find_signals
+from processors.domain.friction import Finders
 from processors.domain.friction.signal import Signal
 from processors.domain.rules import Rules
 from schemas.event_types import EVENT_TYPES
@@ -47,4 +47,4 @@ def view(at: int, page: str) -> Fact:
 def find(signal: str, *facts: Fact) -> list[Signal]:
     """The signals of one rule among `facts`, with the settings as they come."""
     ordered = sorted(facts, key=lambda fact: fact.order)
-    return [found for found in find_signals(ordered, FRICTION_RULES) if found.signal == signal]
+    return [found for found in Finders(FRICTION_RULES).find(ordered) if found.signal == signal]

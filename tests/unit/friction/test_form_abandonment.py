@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processors.domain.fact import Fact
-from processors.domain.friction import find_signals
+from processors.domain.friction import Finders
 from schemas.rules import rules_with
 from tests.unit.friction.facts import fact, find
 
@@ -65,4 +65,4 @@ def test_a_field_refused_after_sending_opens_it_again() -> None:
 def test_how_many_fields_make_a_start_is_a_setting() -> None:
     begun = [fact(0, "form_start", form="address"), LEAVINGS[0]]
     assert len(find("form_abandonment", *begun)) == 1
-    assert find_signals(begun, rules_with({"form_abandonment": {"fields": 1}})) == []
+    assert Finders(rules_with({"form_abandonment": {"fields": 1}})).find(begun) == []
