@@ -117,6 +117,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._made: dict[MetricName, Counter | Gauge | Histogram] = {}
+        self._children: dict[tuple[MetricName, tuple[str, ...]], Counter | Gauge | Histogram] = {}
 
     def counter(self, name: MetricName, *labels: str) -> Counter:
         """The counter `name` with label values `labels`."""
@@ -139,6 +140,15 @@ class Metrics:
         return generate_latest(shared)
 
     def _child(self, name: MetricName, kind: type[_M], labels: tuple[str, ...]) -> _M:
+        child = self._children.get((name, labels))  # many times faster than prometheus_client's own `labels`
+        if child is None:
+            made = self._metric(name)
+            child = self._children[name, labels] = made.labels(*labels) if labels else made
+        if not isinstance(child, kind):
+            raise TypeError(f"metric {name} is a {type(child).__name__}, not a {kind.__name__}")
+        return child
+
+    def _metric(self, name: MetricName) -> Counter | Gauge | Histogram:
         made = self._made.get(name)
         if made is None:
             metric = METRICS[name]
@@ -149,6 +159,4 @@ class Metrics:
             else:
                 made = metric.kind(name, metric.help, metric.labels, registry=self.registry)
             self._made[name] = made
-        if not isinstance(made, kind):
-            raise TypeError(f"metric {name} is a {type(made).__name__}, not a {kind.__name__}")
-        return made.labels(*labels) if labels else made
+        return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +13,14 @@ import msgspec
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
-from processors.domain.fact import CHECKOUT, Fact, Line, to_fact
+from processors.domain.fact import CHECKOUT, Fact, Line, MakeFact, to_fact, to_session_fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.rules import Rules
 from processors.domain.snapshot import Row, Snapshot, stretches_of, take_snapshot, tombstone
 from processors.domain.visitor import ATTEMPT, COHORT, SESSION, SIGNAL, NewRow, RowId, Visitor
 from schemas import topics
+from schemas.event import to_ms
 from schemas.products import RATES
 from schemas.rows import MinuteMetrics
 
@@ -28,6 +30,8 @@ _SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recompu
 
 _BACKLOG_MS: Final = 10_000  # behind by more, rows are about to change again: saying them less often catches up sooner
 _BACKLOG_EMIT_MS: Final = 15_000
+_DEEP_BACKLOG_MS: Final = 300_000  # behind by more, visitors are not spoken of before they pause
+_PAUSE_MS: Final = 60_000
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -102,28 +106,28 @@ class Partition:
         """Apply one record's events. Each bucket skips what its checkpoint already holds."""
         counts = Counts()
         reader, buckets, minutes = self.rules.reader, self.buckets, self.minutes
+        make: MakeFact = to_session_fact if self.rules.only_sessions else to_fact
         rates = RATES in self.rules.products
         near, dirty, changed = self._near, self._dirty, self.changed
         restored = offset <= self._ahead.get(topic, -1)
         doubtful = offset < self.doubt_until.get(topic, 0)
-        newest = self.received.get(topic, 0)
         applied = 0
         for line in lines:
-            fact = to_fact(line, reader)
-            newest = max(newest, fact.received)
-            if line.is_hot or not (line.visitor_id or line.session_id):  # a hot key builds no session
-                self._apply_loose(topic, offset, line, fact, counts)
+            session_id = line.session_id
+            if line.is_hot or not (line.visitor_id or session_id):  # a hot key builds no session
+                self._apply_loose(topic, offset, line, make(line, session_id, reader), counts)
                 continue
-            key = visitor_key(line.site, line.visitor_id, line.session_id)
+            key = visitor_key(line.site, line.visitor_id, session_id)
             visitor = near.get(key)
             index = self._bucket_of(key) if visitor is None else visitor.bucket
             if restored and offset <= buckets[index].offsets.get(topic, -1):
                 continue
             if visitor is None:
                 visitor = near[key] = buckets[index].visitor(key)
-            if fact.event_id in visitor.facts:
+            if line.event_id in visitor.facts:
                 counts.repeated += 1
                 continue
+            fact = make(line, visitor.session(session_id), reader)
             if rates and not fact.is_bot and not (restored and minutes.holds(topic, offset, fact)):
                 if self._behind:
                     self._uncounted.append((line.site, visitor, fact))
@@ -139,7 +143,9 @@ class Partition:
             changed.add(index)
             applied += 1
         counts.applied += applied
-        self.received[topic] = newest
+        if lines:
+            newest = to_ms(max([line.received_at for line in lines]))
+            self.received[topic] = max(newest, self.received.get(topic, 0))
         self.skip_to(topic, offset + 1)
         return counts
 
@@ -201,8 +207,11 @@ class Partition:
         if backlog and now - self._said_at < least:
             return emission
         self._said_at = now
+        active = self.frontier - _PAUSE_MS if now - self.frontier > _DEEP_BACKLOG_MS else math.inf
         for key, urgent in list(self._dirty.items()):
             visitor = self._near.get(key) or self._fetch(key)
+            if visitor.newest > active:
+                continue
             interval = least * (1 + len(visitor.facts) // _SLOW_FACTS)
             if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
                 del self._dirty[key]

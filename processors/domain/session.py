@@ -49,7 +49,7 @@ class Session:
         return self.facts[-1].ts
 
 
-def sessionise(visitor: str, facts: Sequence[Fact], rules: SessionRules) -> list[Session]:
+def sessionise(visitor: str, facts: list[Fact], rules: SessionRules) -> list[Session]:
     """The sessions of one visitor's `facts`, which are in event order; sessions in order of start.
 
     The result depends on the set of facts only.
@@ -88,8 +88,8 @@ def _cut(visitor: str, session_id: str, facts: Sequence[Fact], rules: SessionRul
     return sessions
 
 
-def _whole(visitor: str, session_id: str, facts: Sequence[Fact]) -> Session:
-    return Session(session_id or _derived_id(visitor, facts[0].ts), list(facts), False, max(map(_received, facts)))
+def _whole(visitor: str, session_id: str, facts: list[Fact]) -> Session:
+    return Session(session_id or _derived_id(visitor, facts[0].ts), facts, False, max(map(_received, facts)))
 
 
 def _attach(loose: Sequence[Fact], sessions: Sequence[Session], rules: SessionRules) -> list[Fact]:

@@ -52,7 +52,7 @@ class StepTime(NamedTuple):
     received: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Snapshot:
     """All rows that hold for a visitor, what it adds to shared counts, and when silence changes something next.
 

@@ -54,6 +54,12 @@ class Visitor(msgspec.Struct, array_like=True):
     disordered: bool = False
     bucket: int = 0
 
+    def session(self, session_id: str) -> str:
+        """`session_id` as the newest fact has it, if it is the same: one text for all of a session's facts."""
+        for fact in reversed(self.facts.values()):
+            return fact.session_id if fact.session_id == session_id else session_id
+        return session_id
+
     def add(self, fact: Fact) -> None:
         """Take in a fact that is new to this visitor."""
         self.facts[fact.event_id] = fact

@@ -125,7 +125,7 @@ def facts_of(events: list[dict[str, Any]]) -> list[Fact]:
     assert bad == 0
     held: dict[str, Fact] = {}
     for line in lines:
-        held.setdefault(line.event_id, to_fact(line, READER))
+        held.setdefault(line.event_id, to_fact(line, line.session_id, READER))
     return sorted(held.values(), key=lambda fact: fact.order)
 
 

@@ -36,7 +36,7 @@ def make_line(**fields: Any) -> bytes:
 def read_one(**fields: Any) -> Fact:
     (line,), bad = decode_lines(make_line(**fields))
     assert bad == 0
-    return to_fact(line, READER)
+    return to_fact(line, line.session_id, READER)
 
 
 def test_times_are_unix_ms() -> None:

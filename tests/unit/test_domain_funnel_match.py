@@ -101,7 +101,7 @@ def test_only_properties_that_are_read_are_kept() -> None:
     assert names == {"a": {"p", "worth", "plan", "currency"}, "": {"worth", "plan", "currency"}}
     reader = Rules(funnels=(parse_funnel(text, "f"),)).reader
     (line,), _ = decode_lines(make_line(type="whatever", props={"worth": 3, "plan": "pro", "p": 1}))
-    assert to_fact(line, reader).props == {"worth": 3.0, "plan": "pro"}
+    assert to_fact(line, line.session_id, reader).props == {"worth": 3.0, "plan": "pro"}
 
 
 FOREIGN: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -146,7 +146,7 @@ def test_the_checkout_counts_what_other_clients_send(dialect: str) -> None:
         for n, (type_, props) in enumerate(FOREIGN[dialect])
     ]
     decoded, bad = decode_lines(b"\n".join(json.dumps(line).encode() for line in lines))
-    facts = [to_fact(line, reader) for line in decoded]
+    facts = [to_fact(line, line.session_id, reader) for line in decoded]
     (attempt,) = find_attempts("ann", facts, Plan(checkout), AbandonRules())
     assert bad == 0
     assert ([r.step for r in attempt.reached], attempt.complete, attempt.value) == ([0, 1, 2, 3, 4], True, 9.0)

@@ -167,7 +167,7 @@ def test_every_friction_signal_appears_in_the_traffic_and_none_in_all_of_it() ->
         event |= {"site": "shop", "received_at": from_ms(at_ms).isoformat(), "page": event["path"]}
         (read,), bad = decode_lines(msgspec.json.encode(event))
         assert bad == 0
-        sessions[read.session_id].setdefault(read.event_id, to_fact(read, reader))
+        sessions[read.session_id].setdefault(read.event_id, to_fact(read, read.session_id, reader))
     found = [
         Finders(FRICTION_RULES).find(sorted(facts.values(), key=lambda fact: fact.order)) for facts in sessions.values()
     ]

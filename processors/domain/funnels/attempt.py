@@ -177,8 +177,14 @@ class Attempt:
 
 def find_attempts(visitor: str, facts: Sequence[Fact], plan: Plan, rules: AbandonRules) -> list[Attempt]:
     """The attempts in one visitor's `facts` (in event order), by start."""
-    roles_of = plan.matcher.roles
-    known = [(n, roles) for n, fact in enumerate(facts) if (roles := roles_of(fact)) is not None]
+    roles_of, types = plan.matcher.roles, plan.matcher.types
+    known = [
+        (n, roles)
+        for n, fact in enumerate(facts)
+        if (types is None or fact.type in types) and (roles := roles_of(fact)) is not None
+    ]
+    if not known:  # most visitors
+        return []
     first = next((n for n, roles in known if roles.start is not None), None)
     if first is None:
         return []

@@ -66,7 +66,10 @@ class _Candidates:
 
 
 class Matcher:
-    """Tells what a fact is to one funnel. `starting`: types of facts that may start an attempt; None: of any type."""
+    """Tells what a fact is to one funnel.
+
+    `types` of facts that may be something to it, `starting` of those that may start an attempt; None: any type.
+    """
 
     def __init__(self, funnel: Funnel, start: Callable[[tuple[int, ...]], int | None]) -> None:
         """`start`: the step with which a fact that matches these steps starts an attempt."""
@@ -79,6 +82,7 @@ class Matcher:
             for type_ in {match.type for match in everything}
         }
         self._other = self._by_type.get("")
+        self.types = None if self._other else frozenset(self._by_type)
         firsts = {match.type for n, matches in enumerate(steps) for match in matches if start((n,)) is not None}
         self.starting = None if "" in firsts else frozenset(firsts)
 
