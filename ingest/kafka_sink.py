@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -24,7 +23,7 @@ TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED)
 _PROBE_INTERVAL_S: Final = 1.0  # how long an idle collector may believe in a dead Kafka, and a busy one in a live one
 _PROBE_TIMEOUT_S: Final = 2.0  # a broker that takes longer to list a topic is not one to promise durability on
 _QUEUE_KIB: Final = 1024 * 1024  # librdkafka's own bound; ingest.max_in_flight_bytes lies far below it
-_POLL_S: Final = 0.5  # how long the thread that takes outcomes sleeps without any
+_POLL_S: Final = 0.001  # between looks for outcomes while there are any to come; a broker takes longer than that
 _CONTENT_TYPE: Final = ("content-type", NDJSON.encode())
 
 
@@ -42,12 +41,10 @@ class KafkaSink:
         self._producer = _producer(settings, max(int(ack_timeout_s * 1000 * 0.9), 100))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._watch, name="kafka-watch", daemon=True),
-            threading.Thread(target=self._take_outcomes, name="kafka-outcomes", daemon=True),
-        ]
-        self._outcomes: deque[tuple[Done, AckError | None]] = deque()
-        self._delivery_scheduled = False
+        self._watcher = threading.Thread(target=self._watch, name="kafka-watch", daemon=True)
+        self._outstanding = 0  # records whose outcome is not known
+        self._polling = False
+        self._flushed: asyncio.Event | None = None
         self._down_at = 0.0
         self.up = False
         self.reason = "not connected yet"
@@ -58,18 +55,19 @@ class KafkaSink:
     def start(self) -> None:
         """Begin connecting, in the background; call on the event loop."""
         self._loop = asyncio.get_running_loop()
-        for thread in self._threads:
-            thread.start()
+        self._watcher.start()
 
     async def close(self, timeout_s: float) -> None:
-        """Flush, waiting at most `timeout_s`, and stop watching, waiting as long for a probe under way."""
-        left = await asyncio.to_thread(self._producer.flush, timeout_s)
-        if left:  # none of it was answered 200 by Kafka
-            _log.warning("the producer did not flush in time", records=left)
+        """Await outcomes for at most `timeout_s`, and stop watching, waiting as long for a probe under way."""
+        if self._outstanding:
+            self._flushed = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._flushed.wait(), timeout_s)
+            except TimeoutError:  # none of it was answered 200 by Kafka
+                _log.warning("the producer did not flush in time", records=self._outstanding)
         self._stopping.set()
-        for thread in self._threads:
-            if thread.is_alive():
-                await asyncio.to_thread(thread.join, timeout_s)
+        if self._watcher.is_alive():
+            await asyncio.to_thread(self._watcher.join, timeout_s)
 
     def send(self, topic: str, partition: int, value: bytes, received_at_ms: int, done: Done) -> None:
         """Send one record (see `batcher.Sink`)."""
@@ -82,6 +80,9 @@ class KafkaSink:
             self.mark_down(str(error))
             assert self._loop is not None  # noqa: S101  start() is what makes a sink
             self._loop.call_soon(done, AckError(str(error)))
+            return
+        self._outstanding += 1
+        self._poll_soon()
 
     def mark_down(self, reason: str) -> None:
         """Believe Kafka to be down until a probe that starts after now succeeds."""
@@ -100,26 +101,30 @@ class KafkaSink:
         if changed:
             self.on_change()
 
-    # From the thread that takes outcomes to the loop: they are queued, and one wake-up takes all that are there.
+    # Outcomes are taken on the loop, all that are there at a time. A thread that waits for them would have to wrest
+    # Python's lock from the loop for each one: two switches a record, and a record holds few lines when each request
+    # brings one.
 
-    def _take_outcomes(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(_POLL_S)
+    def _poll_soon(self) -> None:
+        if self._outstanding and not self._polling:
+            self._polling = True
+            assert self._loop is not None  # noqa: S101  start() is what makes a sink
+            self._loop.call_later(_POLL_S, self._poll)
+
+    def _poll(self) -> None:
+        self._polling = False
+        try:
+            self._producer.poll(0)
+        finally:
+            self._poll_soon()
 
     def _delivered(self, done: Done, error: KafkaError | None, _message: Message) -> None:
-        self._outcomes.append((done, None if error is None else AckError(error.str())))
-        if not self._delivery_scheduled:
-            self._delivery_scheduled = True
-            assert self._loop is not None  # noqa: S101  start() is what makes a sink
-            self._loop.call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        self._delivery_scheduled = False  # first: an outcome queued from here on schedules its own delivery
-        while self._outcomes:
-            done, error = self._outcomes.popleft()
-            if error is not None:
-                self.mark_down(str(error))
-            done(error)
+        self._outstanding -= 1
+        if not self._outstanding and self._flushed is not None:
+            self._flushed.set()
+        if error is not None:
+            self.mark_down(error.str())
+        done(None if error is None else AckError(error.str()))
 
     # The watching thread.
 
