@@ -16,6 +16,29 @@ HEAD_TIMEOUT_S: Final = 10.0  # a head is one packet or two
 WHOLE_TIMEOUT_S: Final = BODY_TIMEOUT_S + 5.0  # the route answers a slow body by itself; this is for none at all
 
 _FAREWELL_S: Final = 1.0  # what it sends is read so long, else closing would reset the connection and lose the answer
+_CONTINUE: Final = b"HTTP/1.1 100 "  # leaves at once: a body waits for it
+
+
+class OnePiece:
+    """The transport of one answer, which leaves as one packet: uvicorn writes head and body, a system call each."""
+
+    __slots__ = ("_head", "_transport", "close", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = b""  # None when it has left
+        self.close = transport.close
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Keep `data` if it is the head, else send it behind what was kept."""
+        if self._head is None or data.startswith(_CONTINUE):
+            self._transport.write(data)
+        elif not self._head:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = None
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -72,7 +95,10 @@ class GuardedProtocol(HttpToolsProtocol):
         """The head is whole."""
         self._in_head = False
         self._head_bytes = 0
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.scope["method"] != "HEAD":  # whose answer has no body to wait for
+            self.cycle.transport = OnePiece(self.transport)  # type: ignore[assignment]  # all of it that is used
 
     def on_message_complete(self) -> None:
         """The request is whole."""
