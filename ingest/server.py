@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -31,6 +32,7 @@ _LISTENERS: Final = (
     16  # libuv takes one connection a turn from each; a busy turn lasts 15 ms, and clients come in bursts
 )
 _SWITCH_INTERVAL_S: Final = 0.0005
+_GC_THRESHOLDS: Final = (10_000, 20, 50)  # a body of many events is many objects without cycles: look seldom
 _OTHER_FILES: Final = 128  # what the process has open beside connections: spool, Kafka, libraries
 
 
@@ -75,12 +77,11 @@ def serve(settings: Settings) -> None:
 
     Exits with 3 when the port or the spool cannot be had; the log says why.
     """
-    # The threads that send and write do little between system calls, and after each the loop would keep the interpreter
-    # from them for Python's usual 5 ms: an acknowledgement has several of those.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     ingest = settings.ingest
+    app = create_app(settings)
+    tune_interpreter()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=ingest.host,
         port=ingest.port,
         loop="uvloop",
@@ -106,6 +107,16 @@ def serve(settings: Settings) -> None:
         _log.error("the address cannot be had", host=ingest.host, port=ingest.port, reason=error.strerror)
         sys.exit(_STARTUP_FAILED)
     server.run([bound, *(bound.dup() for _ in range(_LISTENERS - 1))])
+
+
+def tune_interpreter() -> None:
+    """Set Python up for the collector's work; call it when what stays for good has been made."""
+    # The threads that send and write do little between system calls, and after each the loop would keep the interpreter
+    # from them for Python's usual 5 ms: an acknowledgement has several of those.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()  # tables and patterns need not be looked through again and again
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def bound_socket(ingest: IngestSettings) -> socket.socket:

@@ -23,7 +23,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX_CHARS)]
 _Label = Annotated[str, msgspec.Meta(max_length=ID_MAX_CHARS)]
 
 
-class IncomingEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class IncomingEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """An event as a well-behaved client sends it. The collector takes more than this: see `ingest.lenient`."""
 
     type: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARS)]

@@ -15,7 +15,7 @@ from ingest.budget import Budget
 from ingest.http import Receive, Scope, Send, read_body, respond
 from ingest.kafka_sink import KafkaSink
 from ingest.protocol import guarded
-from ingest.server import Server
+from ingest.server import Server, tune_interpreter
 from schemas.settings import load_settings
 from schemas.topics import CLICKSTREAM
 
@@ -50,6 +50,7 @@ def main() -> None:
             await ticket.acknowledged()
             await respond(send, 200, b'{"accepted":1,"rejected":[]}')
 
+    tune_interpreter()
     config = uvicorn.Config(
         app,
         host=ingest.host,
