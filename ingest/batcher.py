@@ -57,7 +57,7 @@ class Ticket:
 
 
 class _Record:
-    __slots__ = ("done", "lines", "partition", "received_at_ms", "size_bytes", "tickets", "topic")
+    __slots__ = ("done", "last", "lines", "partition", "received_at_ms", "size_bytes", "tickets", "topic")
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
@@ -66,6 +66,7 @@ class _Record:
         self.size_bytes = 0
         self.received_at_ms = 0
         self.tickets: list[Ticket] = []
+        self.last: Ticket | None = None  # of the tickets
         self.done = False
 
 
@@ -111,14 +112,16 @@ class Batcher:
             if self._flush_at is None:
                 self._flush_at = asyncio.get_running_loop().call_later(self._linger_s, self._lingered)
         size_bytes = len(line) + 1
-        self._budget.move(size_bytes)
-        record.lines.append(line)
-        record.size_bytes += size_bytes
-        record.received_at_ms = max(record.received_at_ms, received_at_ms)
-        if not record.tickets or record.tickets[-1] is not ticket:
+        self._budget.used_bytes += size_bytes
+        record.size_bytes = held_bytes = record.size_bytes + size_bytes
+        lines = record.lines
+        lines.append(line)
+        if record.last is not ticket:
+            record.last = ticket
             record.tickets.append(ticket)
             ticket.waiting += 1
-        if record.size_bytes >= MAX_RECORD_BYTES or len(record.lines) == MAX_RECORD_LINES:
+            record.received_at_ms = max(record.received_at_ms, received_at_ms)
+        if held_bytes >= MAX_RECORD_BYTES or len(lines) == MAX_RECORD_LINES:
             del self._open[key]
             self._send([record])
 

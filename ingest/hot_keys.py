@@ -44,8 +44,9 @@ class HotKeys:
             self._hot[site, who] += 1
             return True
         cell = (hash(site) ^ hash(who)) % _CELLS  # texts keep their hash, and nobody outside can choose it
-        self._cells[cell] += 1
-        if self._cells[cell] <= self._half:
+        cells = self._cells
+        cells[cell] = count = cells[cell] + 1
+        if count <= self._half:
             return False
         return self._suspect((site, who))
 

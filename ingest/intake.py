@@ -34,6 +34,7 @@ _FIRST_MASKED: Final = b',"url":'  # what stands before it, times and ids mostly
 _LEAST_HEAD_BYTES: Final = 100  # the fields that every event has stand before, and take more than this
 
 _encode: Final = msgspec.json.Encoder().encode
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 class Adds(Protocol):
@@ -122,8 +123,8 @@ class Intake:
             next_id=self._next_id,
         )
         enrich = self._enrichment.of(context, server_side=submission.server_side, received_ms=received_at_ms)
-        kept: list[tuple[int, Event]] = []
-        lines: list[bytes] = []
+        kept: list[Event] = []
+        places: list[int] = []
         refused: list[tuple[int, Refusal]] = []
         for index, item in enumerate(submission.items):
             event = item if type(item) is Refusal else normalise(item)  # type: ignore[arg-type]  # mypy needs isinstance
@@ -132,12 +133,13 @@ class Intake:
                 continue
             assert type(event) is Event  # noqa: S101  narrows the type for mypy at the cost of one comparison
             enrich(event, item)  # type: ignore[arg-type]  # as above
-            kept.append((index, event))
-            lines.append(_encode(event))
+            kept.append(event)
+            places.append(index)
+        lines = _encode_lines(kept).split(b"\n")  # one call for all takes a third less; behind the last line nothing
         if self._enrichment.masks:
             _mask(kept, lines)
         accepted: dict[Kind, int] = {}
-        for (index, event), line in zip(kept, lines, strict=True):
+        for event, index, line in zip(kept, places, lines, strict=False):
             if len(line) > max_line_bytes:
                 refused.append((index, _too_large(len(line), max_line_bytes, event.event_id)))
                 continue
@@ -203,12 +205,12 @@ class Intake:
         self._batcher.add(self._rejected_topic, partition, _encode(row), to_ms(row.received_at), ticket)
 
 
-def _mask(events: Sequence[tuple[int, Event]], lines: list[bytes]) -> None:
+def _mask(events: Sequence[Event], lines: list[bytes]) -> None:
     """Mask the secrets of `events`, encoded in `lines`; one search tells that there are none, as nearly always."""
     texts = [line[at:] if (at := line.find(_FIRST_MASKED, _LEAST_HEAD_BYTES)) > 0 else line for line in lines]
     if rules_for(b"\n".join(texts)) is None:
         return
-    for place, (_, event) in enumerate(events):
+    for place, event in enumerate(events):
         if rules_for(texts[place]) is not None:
             mask_event(event)
             lines[place] = _encode(event)

@@ -38,19 +38,23 @@ class Normaliser:
         self._shift = shift
         self._latest = received_at + future_tolerance
         self._max_nesting = max_nesting
+        self._room = max_nesting - _LEVELS_ABOVE_PROPS
         self._next_id = next_id
 
     def __call__(self, sent: IncomingEvent) -> Event | Refusal:
         """The event to keep, or why it is refused."""
         props = sent.props or {}
-        if props and self._too_deep(props):
-            cause = f"The event is nested more than {self._max_nesting} levels deep."
-            return Refusal("too_deep", "props", cause, sent.event_id or "")
+        for value in props.values():
+            if ((kind_ := type(value)) is dict or kind_ is list) and _deeper_than(value, self._room):
+                cause = f"The event is nested more than {self._max_nesting} levels deep."
+                return Refusal("too_deep", "props", cause, sent.event_id or "")
 
         ts = self._received_at
         client_ts: datetime | None = None
         ts_source: TsSource = "received"
-        said = sent.ts if sent.ts is not None else sent.timestamp
+        said = sent.ts
+        if said is None:
+            said = sent.timestamp
         if said is not None:
             client_ts = read_moment(said)
             if client_ts is None:
@@ -93,14 +97,6 @@ class Normaliser:
             event.fingerprint = fingerprint(event.error_class, type_, event.message, props)
         return event
 
-    def _too_deep(self, props: dict[str, Any]) -> bool:
-        room = self._max_nesting - _LEVELS_ABOVE_PROPS
-        for value in props.values():
-            kind = type(value)
-            if (kind is dict or kind is list) and _deeper_than(value, room):
-                return True
-        return False
-
 
 def _copy_rest(sent: IncomingEvent, event: Event) -> None:  # noqa: PLR0912  a loop over names costs three times this
     if sent.user_id:
@@ -133,11 +129,11 @@ def _copy_rest(sent: IncomingEvent, event: Event) -> None:  # noqa: PLR0912  a l
 
 def _take_from_props(event: Event, props: dict[str, Any]) -> None:
     """Position and message may stand in `props`; they stay there too."""
-    if event.x is None and type(x := props.get("x")) in (int, float):
+    if "x" in props and event.x is None and type(x := props["x"]) in (int, float):
         event.x = _float(x)
-    if event.y is None and type(y := props.get("y")) in (int, float):
+    if "y" in props and event.y is None and type(y := props["y"]) in (int, float):
         event.y = _float(y)
-    if not event.message and isinstance(message := props.get("message"), str):
+    if "message" in props and not event.message and isinstance(message := props["message"], str):
         event.message = message[:TEXT_MAX_CHARS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -64,6 +65,8 @@ _IDENTIFYING: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 }
 """What tells errors of a type apart better than their text, which is often in the visitor's language: of each group of
 properties the first that is there."""
+_REMEMBERED: Final = 4096  # errors repeat: few are most of them
+_REMEMBERED_MAX_CHARS: Final = 1024
 _DEFAULT_GROUP: Final = "{{ default }}"  # in a client's own grouping: what would be without it (Sentry's notation)
 
 
@@ -96,13 +99,25 @@ def fingerprint(class_: str, type_: str, message: str, props: Mapping[str, Any])
     identity = _identity(type_, props)
     if not identity:
         kind = str(props.get("error_type", "")) or _type_in(message) or type_
-        places, is_named = _own_places(_frames(props))
-        said = "" if is_named else _VARIABLE.sub("#", message[:_MESSAGE_MAX_CHARS])
+        frames = _frames(props)
+        places, is_named = _own_places(frames) if frames else ("", False)
+        said = "" if is_named else _template(message[:_MESSAGE_MAX_CHARS])
         identity = f"{kind}: {places}{said}"
     if own := props.get("fingerprint"):
         parts = own if isinstance(own, list) else [own]
         identity = "|".join(identity if part == _DEFAULT_GROUP else str(part) for part in parts)
     text = f"{FINGERPRINT_VERSION}|{class_}|{identity}"
+    return _digest(text) if len(text) <= _REMEMBERED_MAX_CHARS else _digest.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _template(message: str) -> str:
+    """`message` without what differs between two occurrences."""
+    return _VARIABLE.sub("#", message)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
