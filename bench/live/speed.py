@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
 
+from bench.live.counting import counted
 from bench.live.fill import PARTITIONS
 from bench.live.subject import rated
 from bench.live.worker import live_worker
@@ -40,6 +42,48 @@ def run_live(
     return {**found, "said_per_s": (count - before) / (said - started), "rss_mb": rss / 1e6}
 
 
+def run_counting(bootstrap: str, prefix: str, count: int, log: Path) -> dict[str, float]:
+    """As `run_live` with the idiom's task, events per session; the counts in the checkpoints must add up to all.
+
+    `said_per_s`: until Kafka holds a checkpoint of every event.
+    """
+    app_id = "speed-counting"
+    changelog = f"{prefix}{app_id}-{topics.LIVE_TABLES[0]}-changelog"
+    settings = {"SNAG_LIVE__APP_ID": app_id}
+    with live_worker(bootstrap, prefix, log, settings, module="bench.live.counting") as worker:
+        started = worker.wait(lambda: worker.metric("snag_live_events_total") > 0, "the first event", 0.05)
+        before, cpu = worker.metric("snag_live_events_total"), worker.cpu_s()
+        applied = worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event", 0.05)
+        cpu = worker.cpu_s() - cpu
+        said = worker.wait(lambda: counted(_records(bootstrap, changelog)) == count, "a checkpoint of everything", 1)
+        rss = worker.rss_bytes()
+    found = rated({"events": count - before, "seconds": applied - started, "cpu_s": cpu})
+    return {**found, "said_per_s": (count - before) / (said - started), "rss_mb": rss / 1e6}
+
+
+def _records(bootstrap: str, topic: str) -> Iterator[tuple[bytes, bytes | None]]:
+    """Key and value of every record that `topic` has now."""
+    places = ends_of(bootstrap, topic)
+    for record in _read(bootstrap, dict.fromkeys(places, 0)):
+        yield record.key, record.value
+
+
+def _read(bootstrap: str, since: Mapping[TopicPartition, int]) -> Iterator[Any]:
+    """The records from `since` on up to the end as it is now."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer.assign(list(since))
+    for place, offset in since.items():
+        consumer.seek(place, offset)
+    ends = consumer.end_offsets(list(since))
+    deadline = time.monotonic() + 60
+    try:
+        while any(consumer.position(place) < end for place, end in ends.items()) and time.monotonic() < deadline:
+            for records in consumer.poll(timeout_ms=1000).values():
+                yield from records
+    finally:
+        consumer.close()
+
+
 def ends_of(bootstrap: str, topic: str) -> dict[TopicPartition, int]:
     """One past the newest offset, by partition."""
     consumer = KafkaConsumer(bootstrap_servers=bootstrap)
@@ -50,22 +94,11 @@ def ends_of(bootstrap: str, topic: str) -> dict[TopicPartition, int]:
 
 def session_events(bootstrap: str, topic: str, since: Mapping[TopicPartition, int]) -> int:
     """The sum of events over the newest row of each session, as `topic` has them from `since` on."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    consumer.assign(list(since))
-    for place, offset in since.items():
-        consumer.seek(place, offset)
-    ends = consumer.end_offsets(list(since))
     newest: dict[tuple[str, str], tuple[int, int]] = {}
-    deadline = time.monotonic() + 60
-    try:
-        while any(consumer.position(place) < end for place, end in ends.items()) and time.monotonic() < deadline:
-            for records in consumer.poll(timeout_ms=1000).values():
-                for record in records:
-                    for line in record.value.splitlines():
-                        row = orjson.loads(line)
-                        key = (row["session_id"], row["started_at"])
-                        held = 0 if row.get("deleted") else row["events"]
-                        newest[key] = max(newest.get(key, (0, 0)), (row["version"], held))
-    finally:
-        consumer.close()
+    for record in _read(bootstrap, since):
+        for line in record.value.splitlines():
+            row = orjson.loads(line)
+            key = (row["session_id"], row["started_at"])
+            held = 0 if row.get("deleted") else row["events"]
+            newest[key] = max(newest.get(key, (0, 0)), (row["version"], held))
     return sum(held for _, held in newest.values())

@@ -35,7 +35,7 @@ class Visitor(msgspec.Struct, array_like=True):
 
     `facts` by event id, so a repeat is recognised for as long as the state lives; in event order unless `disordered`.
     `before` is the stretch whose facts were let go and which those held may go on with, `newest` the latest event time
-    of all (Unix ms), `bucket` the number of the bucket it lies in.
+    of all (Unix ms), `bucket` the number of the bucket it lies in, `session_id` the one last heard of.
     `emitted` holds a digest of each row last emitted; `counted` what this visitor adds to shared per-minute counts;
     `patience`: by open attempt, its step and how long (ms) that may take; `learnt`: receipt time (Unix ms) up to which
     its step times were learnt.
@@ -53,12 +53,13 @@ class Visitor(msgspec.Struct, array_like=True):
     learnt: int = 0
     disordered: bool = False
     bucket: int = 0
+    session_id: str = ""
 
     def session(self, session_id: str) -> str:
-        """`session_id` as the newest fact has it, if it is the same: one text for all of a session's facts."""
-        for fact in reversed(self.facts.values()):
-            return fact.session_id if fact.session_id == session_id else session_id
-        return session_id
+        """`session_id`, as the one text that all facts of a session share."""
+        if session_id != self.session_id:
+            self.session_id = session_id
+        return self.session_id
 
     def add(self, fact: Fact) -> None:
         """Take in a fact that is new to this visitor."""
