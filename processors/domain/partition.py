@@ -13,7 +13,7 @@ import msgspec
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
-from processors.domain.fact import CHECKOUT, Fact, Line, MakeFact, to_fact, to_session_fact
+from processors.domain.fact import CLICKSTREAM, Fact, Line, MakeFact, to_fact, to_session_fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.rules import Rules
@@ -136,7 +136,7 @@ class Partition:
             visitor.add(fact)
             if doubtful:
                 visitor.distrust()
-            if fact.kind == CHECKOUT:
+            if fact.kind != CLICKSTREAM:
                 dirty[key] = True
             elif key not in dirty:
                 dirty[key] = False
@@ -196,7 +196,7 @@ class Partition:
         self.frontier = max(self.frontier, reached)
 
     def emit(self, now: int) -> Emission:
-        """What to say at tick time `now` (Unix ms): changed rows, at once for checkouts, else every few seconds."""
+        """What to say at tick time `now` (Unix ms): changed rows, at once for checkouts and errors, others less often."""
         emission = Emission()
         if self.catching_up:
             return emission

@@ -99,7 +99,7 @@ def test_repeats_are_counted_and_change_nothing() -> None:
     assert row["events"] == 1
 
 
-def test_a_checkout_is_said_at_once_and_a_view_every_few_seconds() -> None:
+def test_checkouts_and_errors_are_said_at_once_and_views_every_few_seconds() -> None:
     state = partition()
     apply(state, 0, event("a", 0))
     assert len(said(tick(state, 0), "sessions")) == 1
@@ -110,6 +110,20 @@ def test_a_checkout_is_said_at_once_and_a_view_every_few_seconds() -> None:
     apply(state, 2, event("d", 3_000))
     assert tick(state, 4_999).rows.keys() == {"error_rates", "funnel_cohorts"}
     assert said(tick(state, 5_000), "sessions")[0]["events"] == 4
+    apply(state, 0, event("e", 6_000, "js_error"), topic="errors")
+    assert said(tick(state, 6_000), "sessions")[0]["events"] == 5
+
+
+@pytest.mark.parametrize(("behind", "told"), [(6 * MINUTE, ["bob"]), (4 * MINUTE, ["ann", "bob"]), (0, ["ann", "bob"])])
+def test_far_behind_a_visitor_is_spoken_of_when_it_pauses(behind: int, told: list[str]) -> None:
+    state = partition()
+    apply(state, 0, event("a", 0, visitor="bob"), event("b", 0, visitor="ann"))
+    apply(state, 1, event("c", 2 * MINUTE, visitor="ann"))
+    state.advance(BASE + 2 * MINUTE, dict.fromkeys(TOPICS, True))
+    rows = said(state.emit(BASE + 2 * MINUTE + behind), "sessions")
+    assert sorted(row["visitor_id"] for row in rows) == told
+    state.advance(BASE + 3 * MINUTE + 1, dict.fromkeys(TOPICS, True))
+    assert len(rows) + len(said(state.emit(BASE + 3 * MINUTE + 1 + behind), "sessions")) == 2
 
 
 def test_an_unchanged_row_is_not_said_again() -> None:
