@@ -196,7 +196,7 @@ class Partition:
         self.frontier = max(self.frontier, reached)
 
     def emit(self, now: int) -> Emission:
-        """What to say at tick time `now` (Unix ms): changed rows, at once for checkouts and errors, others less often."""
+        """What to say at tick time `now` (Unix ms): changed rows, at once for checkouts and errors, else seldom."""
         emission = Emission()
         if self.catching_up:
             return emission
