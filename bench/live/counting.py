@@ -13,8 +13,9 @@ from typing import Any
 import zstandard
 
 from processors.domain.bucket import Bucket
+from processors.domain.emission import Emission
 from processors.domain.fact import Line
-from processors.domain.partition import Counts, Emission, Partition
+from processors.domain.partition import Counts, Partition
 from processors.live import worker
 from processors.live.__main__ import main
 from schemas.event import to_ms

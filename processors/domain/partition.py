@@ -6,25 +6,21 @@ import heapq
 import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
+from processors.domain.emission import Emission
 from processors.domain.fact import CLICKSTREAM, Fact, Line, MakeFact, to_fact, to_session_fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.rules import Rules
-from processors.domain.snapshot import Row, Snapshot, stretches_of, take_snapshot, tombstone
-from processors.domain.visitor import ATTEMPT, COHORT, SESSION, SIGNAL, NewRow, RowId, Visitor
+from processors.domain.snapshot import Snapshot, stretches_of, take_snapshot
+from processors.domain.visitor import COHORT, NewRow, Visitor
 from schemas import topics
 from schemas.event import to_ms
 from schemas.products import RATES
-from schemas.rows import MinuteMetrics
-
-_TOPIC_NAME: Final = {SESSION: topics.SESSIONS.name, ATTEMPT: topics.FUNNELS.name, SIGNAL: topics.SIGNALS.name}
 
 _SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recomputed that much less often
 
@@ -32,17 +28,6 @@ _BACKLOG_MS: Final = 10_000  # behind by more, rows are about to change again: s
 _BACKLOG_EMIT_MS: Final = 15_000
 _DEEP_BACKLOG_MS: Final = 300_000  # behind by more, visitors are not spoken of before they pause
 _PAUSE_MS: Final = 60_000
-
-_encode: Final = msgspec.json.Encoder().encode
-
-
-@dataclass
-class Emission:
-    """What a tick gives out: encoded rows by topic name, metrics, and the ids of rows said for the first time."""
-
-    rows: dict[str, list[bytes]] = field(default_factory=dict)
-    metrics: list[MinuteMetrics] = field(default_factory=list)
-    new_rows: list[NewRow] = field(default_factory=list)
 
 
 @dataclass
@@ -208,6 +193,7 @@ class Partition:
             return emission
         self._said_at = now
         active = self.frontier - _PAUSE_MS if now - self.frontier > _DEEP_BACKLOG_MS else math.inf
+        in_doubt = self._in_doubt()
         for key, urgent in list(self._dirty.items()):
             visitor = self._near.get(key) or self._fetch(key)
             if visitor.newest > active:
@@ -215,7 +201,7 @@ class Partition:
             interval = least * (1 + len(visitor.facts) // _SLOW_FACTS)
             if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
                 del self._dirty[key]
-                self._emit_visitor(key, visitor, now, emission)
+                self._emit_visitor(key, visitor, now, emission, in_doubt=in_doubt)
         self._emit_cells(now, emission)
         self._emit_cohorts(now, emission)
         return emission
@@ -238,28 +224,18 @@ class Partition:
         self._near.pop(key, None)
         self.changed.add(bucket.number)
 
-    def _emit_visitor(self, key: str, visitor: Visitor, now: int, emission: Emission) -> None:
+    def _emit_visitor(self, key: str, visitor: Visitor, now: int, emission: Emission, *, in_doubt: bool) -> None:
         snapshot = take_snapshot(visitor, self.frontier, self.rules, self.step_times)
-        index, emitted = visitor.bucket, visitor.emitted
+        index = visitor.bucket
         if self.buckets[index].inherits(key):
             visitor.distrust()
         self.changed.add(index)
         visitor.last_emit = now
-        for row_id, row in snapshot.rows.items():
-            known = emitted.get(row_id)
-            text, digest = _written(row)
-            if digest == known:
-                continue
-            if known is None:
-                emission.new_rows.append((index, key, row_id))
-            emitted[row_id] = digest
-            self._say(emission, row_id, text)
-        if len(emitted) > len(snapshot.rows):
-            self._retract(visitor, snapshot, emission)
+        emission.say_visitor(key, visitor, snapshot, in_doubt=in_doubt)
         self._cohorts.count(index, key, visitor, snapshot.counted)
         self._learn(visitor, snapshot)
         if snapshot.cut is not None:
-            self._evict(visitor, snapshot)
+            self._evict(visitor, snapshot.cut)
         bucket = self.buckets[index]
         if not visitor.facts:
             self._let_go(bucket, key)
@@ -272,14 +248,6 @@ class Partition:
         else:
             due.pop(key, None)
 
-    def _retract(self, visitor: Visitor, snapshot: Snapshot, emission: Emission) -> None:
-        for row_id in [row_id for row_id in visitor.emitted if row_id not in snapshot.rows]:
-            self._say(emission, row_id, _encode(tombstone(visitor, row_id, snapshot)))
-            if self._in_doubt():  # what was said before may know more facts: retract again when they are back
-                visitor.emitted[row_id] = 0
-            else:
-                del visitor.emitted[row_id]
-
     def _learn(self, visitor: Visitor, snapshot: Snapshot) -> None:
         visitor.patience = snapshot.patience
         for time in snapshot.step_times:
@@ -290,20 +258,10 @@ class Partition:
         """Whether records that an earlier owner may have spoken of are still to be applied."""
         return any(self._applied.get(topic, -1) + 1 < until for topic, until in self.doubt_until.items())
 
-    @staticmethod
-    def _say(emission: Emission, row_id: RowId, text: bytes) -> None:
-        emission.rows.setdefault(_TOPIC_NAME[row_id.table], []).append(text)
-
-    def _evict(self, visitor: Visitor, snapshot: Snapshot) -> None:
-        """Let go of facts before the cut, with the ids of their rows; shared counts keep what those facts added."""
-        cut = snapshot.cut
-        assert cut is not None  # noqa: S101  the caller checked; mypy cannot see it
-        gone = [fact for fact in visitor.in_order() if fact.ts < cut]
+    def _evict(self, visitor: Visitor, cut: int) -> None:
+        """Let go of facts before `cut`, with the ids of their rows; shared counts keep what those facts added."""
+        gone = visitor.let_go(cut)
         visitor.before = stretches_of(visitor, gone, self.rules)[-1]
-        for fact in gone:
-            del visitor.facts[fact.event_id]
-        for row_id in [row_id for row_id in visitor.emitted if row_id.at < cut]:
-            del visitor.emitted[row_id]
         visitor.counted = {}
         if visitor.facts:
             visitor.counted = take_snapshot(visitor, self.frontier, self.rules, self.step_times).counted
@@ -311,9 +269,7 @@ class Partition:
     def _emit_cells(self, now: int, emission: Emission) -> None:
         if now - self._cells_said < self.rules.emit_interval_ms:
             return
-        rows = [_encode(row) for row in self.minutes.rows(self.number)]
-        if rows:
-            emission.rows[topics.ERROR_RATES.name] = rows
+        emission.say_all(topics.ERROR_RATES.name, self.minutes.rows(self.number))
         self._cells_said = now
         self.minutes.let_go(self._kept_since())
 
@@ -324,7 +280,7 @@ class Partition:
     def _emit_cohorts(self, now: int, emission: Emission) -> None:
         rows, emission.metrics = self._cohorts.emit(now, self.frontier, self.rules)
         if rows:
-            emission.rows.setdefault(topics.FUNNEL_COHORTS.name, []).extend(map(_encode, rows))
+            emission.say_all(topics.FUNNEL_COHORTS.name, rows)
             emission.new_rows += self._cohorts.new_rows()
 
     def remember(self, new_rows: Iterable[NewRow]) -> None:
@@ -356,13 +312,3 @@ class Partition:
     def visitors(self) -> int:
         """How many visitors are held."""
         return sum(len(bucket.visitors) for bucket in self.buckets)
-
-
-_NO_VERSION: Final = b'"version":0'  # cannot stand in a value: quotes in JSON text are escaped
-
-
-def _written(row: Row) -> tuple[bytes, int]:
-    """A row as text, and 64 bits of it without its version, so that only a changed row is said again."""
-    version, row.version = row.version, 0
-    text = _encode(row)
-    return text.replace(_NO_VERSION, b'"version":%d' % version, 1), zlib.crc32(text) << 32 | zlib.adler32(text)

@@ -78,6 +78,15 @@ class Visitor(msgspec.Struct, array_like=True):
             return facts
         return list(self.facts.values())
 
+    def let_go(self, cut: int) -> list[Fact]:
+        """Drop the facts before `cut` (event time, Unix ms) and the ids of their rows; the facts, in event order."""
+        gone = [fact for fact in self.in_order() if fact.ts < cut]
+        for fact in gone:
+            del self.facts[fact.event_id]
+        for row_id in [row_id for row_id in self.emitted if row_id.at < cut]:
+            del self.emitted[row_id]
+        return gone
+
     def distrust(self) -> None:
         """Forget the digests: rows may have been emitted that this state does not know of, so all are emitted again."""
         for row_id in self.emitted:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from processors.domain.partition import Emission
+from processors.domain.emission import Emission
 from schemas import topics
 from schemas.metrics import Metrics
 from schemas.rows import MinuteMetrics

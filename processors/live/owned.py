@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
-from processors.domain.partition import Emission, Partition
+from processors.domain.partition import Partition
 from processors.live.gate import OffsetGate, Verdict
 from processors.live.output import Output
 from processors.live.store import Meta, Store

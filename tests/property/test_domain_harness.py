@@ -11,8 +11,9 @@ from typing import Any
 
 import schemas
 from processors.domain.bucket import Bucket
+from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
-from processors.domain.partition import Emission, Partition
+from processors.domain.partition import Partition
 from processors.domain.rules import Rules
 from schemas.funnel import load_funnels
 from schemas.topics import TABLE_OF_TOPIC, partition_of

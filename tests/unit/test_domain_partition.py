@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from processors.domain.bucket import Bucket
+from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
 from processors.domain.minutes import Minutes
-from processors.domain.partition import Emission, Partition
+from processors.domain.partition import Partition
 from schemas.funnel import parse_funnel
 from schemas.rows import MinuteMetrics
 from tests.oracle.events import moment

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import pytest
 
 from processors.domain.bucket import Bucket
+from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
-from processors.domain.partition import Emission, Partition
+from processors.domain.partition import Partition
 from schemas import topics
 from schemas.products import PRODUCTS, Product
 from schemas.settings import SettingsError, load_settings

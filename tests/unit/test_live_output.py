@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.domain.partition import Emission
+from processors.domain.emission import Emission
 from processors.live import output
 from processors.live.output import Output, batches
 from schemas.event import from_ms
