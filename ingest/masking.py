@@ -131,11 +131,18 @@ rules_for: Final[Callable[[bytes], list[int] | None]] = _compile_hints().Match
 
 
 def mask_text(text: str) -> str:
-    """`text` without the secrets in it."""
-    found = rules_for(text.encode(errors="replace"))
-    if found is not None:
+    """`text` without the secrets in it.
+
+    A secret masked may be the border that another lacked ("AKIA..pwd=x"), so the rules run until they find no more:
+    twice where they find something, hardly ever a third time.
+    """
+    while (found := rules_for(text.encode(errors="replace"))) is not None:
+        masked = text
         for index in sorted(found):
-            text = RULES[index].mask(text)
+            masked = RULES[index].mask(masked)
+        if masked == text:
+            break
+        text = masked
     return text
 
 
