@@ -235,6 +235,10 @@ class Settings(BaseSettings):
         """Where the collector keeps what Kafka has not taken yet."""
         return self.ingest.spool_dir or self.local.data_dir / "spool"
 
+    def funnels_root(self) -> Path:
+        """Where a site's own funnels lie; the folder need not exist."""
+        return self.funnels_dir or self.local.data_dir / "funnels"
+
 
 def load_settings(**overrides: Any) -> Settings:
     """The settings as the CLI and every part read them; `overrides` are the CLI's own, nested as the model is.

@@ -65,6 +65,7 @@ class Layout:
             "SNAG_INGEST__PORT": str(self.collector_port),
             "SNAG_INGEST__SPOOL_DIR": str(self.settings.ingest.spool_dir or self.data_dir / "spool"),
             "SNAG_WRITER__HEALTH_PORT": str(self.writer_port),
+            "SNAG_FUNNELS_DIR": str(self.settings.funnels_dir or self.data_dir / "funnels"),
         }
 
 

@@ -48,7 +48,7 @@ def show(
 
     span = parse_span(since)
     settings = load_settings()
-    known = {funnel.name: funnel for funnel in load_funnels(settings.funnels_dir)}
+    known = {funnel.name: funnel for funnel in load_funnels(settings.funnels_root())}
     if name not in known:
         raise typer.BadParameter(f"there is no funnel {name!r}. Defined: {', '.join(known)}.")
     dimensions = (*DIMENSIONS, *known[name].breakdown)
@@ -81,7 +81,7 @@ def list_funnels(*, as_json: JsonOption = False) -> None:
     from schemas.funnel import load_funnels
     from schemas.settings import load_settings
 
-    funnels = load_funnels(load_settings().funnels_dir)
+    funnels = load_funnels(load_settings().funnels_root())
     if as_json:
         typer.echo(msgspec.json.encode({"data": funnels}))
         return

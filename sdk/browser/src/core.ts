@@ -5,7 +5,7 @@ import { watchClicks } from "./clicks";
 import { control, describe, select } from "./element";
 import { emit } from "./events";
 import { onFailure, watchFailures } from "./failures";
-import { getConsent, setConsent, setUser } from "./ids";
+import { getConsent, sessionId, setConsent, setUser, visitorId } from "./ids";
 import * as outbox from "./outbox";
 import { onLeave, view, watchPages } from "./pages";
 import { send } from "./sender";
@@ -59,6 +59,7 @@ const api: Record<string, unknown> = {
     listeners.add(listener);
     return () => listeners.delete(listener);
   },
+  ids: () => (getConsent() === "denied" ? {} : { session_id: sessionId(), visitor_id: visitorId() }),
   flush: send,
   paymentInfoEntered: (props: Props) => emit("payment", props),
   productsSearched: (props: Props) => emit("search", props),

@@ -9,7 +9,8 @@ let shown = "";
 let since = 0;
 let visibleMs = 0;
 
-const address = () => location.href.split(hashRoutes ? "\0" : "#")[0] ?? "";
+/** What makes a page another one: the part after `#` only where it is a route. */
+const pageOf = (url: string) => (hashRoutes ? url : url.split("#")[0]);
 
 export const onLeave = (listener: () => void) => leaving.push(listener);
 
@@ -40,10 +41,9 @@ export function view(props?: Record<string, unknown>): void {
 }
 
 function routed(): void {
-  if (address() !== shown.split(hashRoutes ? "\0" : "#")[0]) {
-    // The route's title is set after its address as a rule.
-    setTimeout(() => address() !== shown.split(hashRoutes ? "\0" : "#")[0] && view());
-  }
+  const moved = () => pageOf(location.href) !== pageOf(shown);
+  // The route's title is set after its address as a rule.
+  if (moved()) setTimeout(() => moved() && view());
 }
 
 function hook(name: "pushState" | "replaceState"): void {

@@ -77,6 +77,8 @@ export interface Snag {
   consent(state: "granted" | "denied" | "anonymous"): void;
   survey(id: string, answer: string | number, props?: Props): void;
   on(what: "friction", listener: (friction: Friction) => void): () => void;
+  /** For the site's own server, which sends them as X-Snag-Session-Id and X-Snag-Visitor-Id; empty after "denied". */
+  ids(): { session_id?: string; visitor_id?: string };
   flush(): Promise<void>;
   productViewed(product: Product & Money): void;
   productAdded(product: Product & Money): void;

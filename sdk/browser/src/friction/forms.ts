@@ -60,12 +60,11 @@ export function watchForms(core: Core): void {
     },
     true,
   );
-  // What the page itself marks as wrong.
+  // What the page itself marks as wrong, by a script or, where forms are checked by the server, from the start.
+  const marked = (field: Element) => field.getAttribute("aria-invalid") === "true" && wrong(field, "aria-invalid");
+  document.querySelectorAll("[aria-invalid]").forEach(marked);
   new MutationObserver((changes) => {
-    for (const { target } of changes) {
-      const field = target as Element;
-      if (field.getAttribute("aria-invalid") === "true") wrong(field, "aria-invalid");
-    }
+    for (const { target } of changes) marked(target as Element);
   }).observe(document, { subtree: true, attributes: true, attributeFilter: ["aria-invalid"] });
 
   document.addEventListener(

@@ -1,0 +1,123 @@
+"""The shop as a process: it serves, customers come, and it ends with SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+import uvicorn
+
+from deploy.local.ports import is_free
+from snag.browser_sdk import script_tag, shipped
+from snag.client import Collector
+from snag.demo import history
+from snag.demo.customers import come, plain_visit
+from snag.demo.intent import seeded
+from snag.demo.shop import create_shop
+from snag.demo.state import switches_of
+from snag.demo.transport import OverHttp
+from snag.ndjson import batches
+from snag_sdk import Client
+from snag_sdk.testing import RecordingClient
+
+_AT_ONCE: Final = 2000
+_BATCH_EVENTS: Final = 500
+_BATCH_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What is to be run: the shop on `port` (0: any) beside `collector`, with `rate` customers a second, 0 for none."""
+
+    data_dir: Path
+    collector: str
+    write_key: str
+    port: int
+    rate: float
+    with_history: bool
+
+    @property
+    def endpoint(self) -> str:
+        """Where the pages' script posts events."""
+        return endpoint_of(self.collector, self.write_key)
+
+    def tag(self) -> str:
+        """The script tag of every page: the one line that a shop needs."""
+        return script_tag(shipped(), self.collector, self.write_key, frozen=False)
+
+
+def endpoint_of(collector: str, write_key: str) -> str:
+    """Where the script tag's events go."""
+    return f"{collector}/s?writeKey={quote(write_key)}"
+
+
+async def serve(demo: Demo, on_ready: Callable[[str], None], say: Callable[[str], None]) -> None:
+    """Run the shop until it is told to stop; `on_ready` gets its address. A port that is taken is left alone."""
+    switches = switches_of(demo.data_dir)
+    with Client(demo.write_key, host=demo.collector, release="demo") as client:
+        app = create_shop(script_tag=demo.tag(), collector=demo.collector, client=client, switches=switches)
+        port = demo.port if is_free(demo.port) else 0
+        if port != demo.port:
+            say(f"port {demo.port} is taken, the shop moves")
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            if serving.done():
+                raise OSError(
+                    f"The shop cannot listen on port {demo.port}. Choose another one with: snag demo --port 0"
+                )
+            await asyncio.sleep(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        address = f"http://127.0.0.1:{port}"
+        busy = asyncio.create_task(_fill(demo, address, lambda: on_ready(address), say))
+        try:
+            await asyncio.wait({serving, busy}, return_when=asyncio.FIRST_COMPLETED)
+            if busy.done():
+                busy.result()
+            await serving
+        finally:
+            server.should_exit = True
+            busy.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await busy
+
+
+async def _fill(demo: Demo, address: str, on_ready: Callable[[], None], say: Callable[[str], None]) -> None:
+    """The past, then the customers of now, for as long as the shop is open."""
+    random = seeded()
+    if demo.with_history:
+        say("telling of two hours of ordinary customers ..")
+        count = await _tell_history(demo, random)
+        say(f"told {count:,} events")
+    on_ready()
+    if demo.rate:
+        async with aiohttp.ClientSession() as session:
+            visit = plain_visit(OverHttp(session, address, demo.endpoint))
+            await come(visit, random, rate=demo.rate, count=None, at_once=_AT_ONCE)
+
+
+async def _tell_history(demo: Demo, random: Random) -> int:
+    nothing_broken = switches_of(demo.data_dir / "never")
+    app = create_shop(
+        script_tag=demo.tag(), collector=demo.collector, client=RecordingClient(), switches=nothing_broken
+    )
+    walks = await history.recorded(app, random)
+    return await asyncio.to_thread(_send, demo, walks, random)
+
+
+def _send(demo: Demo, walks: list[list[dict[str, object]]], random: Random) -> int:
+    count = 0
+    with Collector(demo.collector, demo.write_key) as collector:
+        events = history.told(walks, time.time() - 1, random)
+        for batch in batches(events, max_events=_BATCH_EVENTS, max_bytes=_BATCH_BYTES):
+            count += collector.send(batch).accepted
+    return count
