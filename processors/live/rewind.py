@@ -15,8 +15,37 @@ from schemas.logs import get_logger
 
 PERIOD_S: Final = 0.5  # between the pause and the seek, so that the batch in flight has landed
 PATIENCE_S: Final = 2.0  # between two seeks of one gap, so that the first has had its chance
+SILENCE_S: Final = 5.0  # without the wanted record, which Kafka has: longer than a fetch, a poll and a full buffer take
 
 log = get_logger(__name__)
+
+
+class Silence:
+    """Notices wanted records that do not come although Kafka has them.
+
+    A gap shows itself by a later record. Faust drops records while partitions change hands, and the last ones of a log
+    have no later record: the partition would wait for them until somebody sends another event of that kind.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[TP, tuple[int, float]] = {}
+
+    def holds(self, tp: TP, wanted: int, end: int) -> bool:
+        """Whether `wanted` has been wanted for SILENCE_S; `end`: one past the newest offset known of `tp`."""
+        now = self._clock()
+        if wanted >= end:
+            self._since.pop(tp, None)
+            return False
+        offset, since = self._since.get(tp, (-1, now))
+        if offset != wanted:
+            self._since[tp] = wanted, now
+            return False
+        return now - since > SILENCE_S
+
+    def forget(self) -> None:
+        """Partitions are changing hands."""
+        self._since.clear()
 
 
 class Rewinder:

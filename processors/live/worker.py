@@ -20,7 +20,7 @@ from processors.live.funnel_watch import FunnelError, FunnelWatch
 from processors.live.gate import OffsetGate
 from processors.live.output import Output
 from processors.live.owned import OwnedPartition
-from processors.live.rewind import Rewinder
+from processors.live.rewind import Rewinder, Silence
 from processors.live.store import Store
 from processors.live.tick import Frontiers, Tick, decode_tick, encode_frontiers, encode_tick
 from schemas import topics
@@ -41,7 +41,7 @@ class LiveWorker:
         self._funnels = FunnelWatch(settings.funnels_dir, rules.funnels)
         self._store = Store(table)
         self._output = Output(app, settings.kafka.topic_prefix, settings.kafka.partitions, metrics)
-        self._rewinder = Rewinder(app)
+        self._rewinder, self._silence = Rewinder(app), Silence()
         self._owned: dict[int, OwnedPartition] = {}
         self._joined = False
         prefix = settings.kafka.topic_prefix
@@ -164,7 +164,7 @@ class LiveWorker:
         return {tp.partition for tp in self._app.consumer.assignment() if tp.topic == topic}
 
     async def rewind(self) -> None:
-        """Close offset gaps. Call every rewind.PERIOD_S."""
+        """Close offset gaps, and fetch again what does not come. Call every rewind.PERIOD_S."""
         gaps = list(self._gaps())
         if gaps:
             starts = await self._app.consumer.earliest_offsets(*(tp for tp, _, _ in gaps))
@@ -177,8 +177,11 @@ class LiveWorker:
 
     def _gaps(self) -> Iterator[tuple[TP, str, OwnedPartition]]:
         for partition, owned in self._owned.items():
-            for name in owned.gate.gaps:
-                yield TP(self._full_name[name], partition), name, owned
+            for name in _RAW_NAMES:
+                tp = TP(self._full_name[name], partition)
+                silent = self._silence.holds(tp, owned.gate.wanted(name), self._end(*tp) or 0)
+                if silent or name in owned.gate.gaps:
+                    yield tp, name, owned
 
     def forget(self) -> None:
         """Drop all state: partitions are changing hands."""
@@ -186,6 +189,7 @@ class LiveWorker:
             owned.abandon()
         self._owned.clear()
         self._rewinder.forget()
+        self._silence.forget()
 
     def joined(self) -> None:
         """Partitions were assigned (perhaps none, when there are more workers than partitions)."""

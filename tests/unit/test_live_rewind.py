@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faust.types import TP
 
-from processors.live.rewind import PATIENCE_S, PERIOD_S, Rewinder
+from processors.live.rewind import PATIENCE_S, PERIOD_S, SILENCE_S, Rewinder, Silence
 from tests.oracle.fakes import FakeApp, FakeProducer
 
 A, B = TP("clickstream", 0), TP("errors", 1)
@@ -116,3 +116,32 @@ async def test_a_new_assignment_starts_afresh() -> None:
     rewinder.forget()
     await rewinder.step([(A, 5)])
     assert consumer.taken() == [("pause", A), ("pause", A)]
+
+
+def test_a_wanted_record_that_does_not_come_is_noticed_after_a_while() -> None:
+    clock = Clock()
+    silence = Silence(clock)
+    assert not silence.holds(A, wanted=5, end=6)
+    clock.now += SILENCE_S
+    assert not silence.holds(A, wanted=5, end=6)
+    clock.now += 0.1
+    assert silence.holds(A, wanted=5, end=6)
+    assert not silence.holds(A, wanted=6, end=8), "it came, and the next has its own time"
+
+
+def test_a_log_read_to_its_end_is_no_silence() -> None:
+    clock = Clock()
+    silence = Silence(clock)
+    silence.holds(A, wanted=5, end=5)
+    clock.now += 10 * SILENCE_S
+    assert not silence.holds(A, wanted=5, end=5)
+    assert not silence.holds(A, wanted=5, end=6), "a new record has its own time"
+
+
+def test_a_new_owner_waits_anew() -> None:
+    clock = Clock()
+    silence = Silence(clock)
+    silence.holds(A, wanted=5, end=6)
+    clock.now += 2 * SILENCE_S
+    silence.forget()
+    assert not silence.holds(A, wanted=5, end=6)
