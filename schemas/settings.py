@@ -162,6 +162,8 @@ class LiveSettings(_Section):
     """The live workers: what they work out, the clocks of sessions and funnels, and how their state is kept.
 
     `products`: of sessions, funnels, friction and rates those that are wanted; sessions are always among them.
+    `clock_skew_s`: by how much the clocks of the workers' machines may differ, far above what time servers leave. When
+    so much time has passed, a partition's new owner says its live cohorts anew.
     """
 
     app_id: str = "snag-live"
@@ -173,6 +175,7 @@ class LiveSettings(_Section):
     lateness_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
     emit_interval_s: Annotated[float, Field(ge=0)] = 3.0
     friction: dict[str, dict[str, float | tuple[str, ...]]] = {}
+    clock_skew_s: Annotated[float, Field(ge=0)] = 60.0
     tick_interval_s: Annotated[float, Field(gt=0)] = 1.0
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 20.0
     standby_replicas: Annotated[int, Field(ge=0)] = 0

@@ -18,7 +18,6 @@ from schemas.event import from_ms
 from schemas.rows import FunnelCohortRow, MinuteMetrics, StepCount
 
 _METRICS_KEPT_MS: Final = 2 * 3_600_000  # alerts look at the last minutes; older counts change nothing they say
-_CLOCK_SKEW_MS: Final = 60_000  # between two owners' machines; far above what time servers leave
 _MINUTES_AGAIN: Final = 200  # said again at a time after loading, so that no tick takes long
 
 
@@ -109,7 +108,7 @@ class Cohorts:
         ripe = [key for key, at in self._young.items() if at <= frontier]
         for key in ripe:
             del self._young[key]
-        settled = self._loaded_at is not None and frontier >= self._loaded_at + _CLOCK_SKEW_MS
+        settled = self._loaded_at is not None and frontier >= self._loaded_at + rules.clock_skew_ms
         for minute in list(islice(self._again, _MINUTES_AGAIN)) if settled else ():
             del self._again[minute]
             if minute[1] >= self._oldest:

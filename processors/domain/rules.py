@@ -25,6 +25,8 @@ _SLACK_MS: Final = 120_000  # a step counts in the minute that began up to 60 s 
 class Rules:
     """Clocks in ms. `lateness_ms`: how long after a session's end its facts are kept for corrections.
 
+    `clock_skew_ms`: by how much the clocks of two workers' machines may differ.
+
     `products`: what is worked out; what only others need is neither kept nor looked at.
     """
 
@@ -34,6 +36,7 @@ class Rules:
     friction: Mapping[str, FrictionRule] = field(default_factory=lambda: FRICTION_RULES)
     lateness_ms: int = 86_400_000
     emit_interval_ms: int = 3_000
+    clock_skew_ms: int = 60_000
     products: frozenset[Product] = PRODUCTS
 
     @property

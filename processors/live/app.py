@@ -39,6 +39,7 @@ def rules_from(settings: Settings) -> Rules:
         abandon=AbandonRules(abandon_ms=_ms(live.abandon_after_s)),
         lateness_ms=_ms(live.lateness_s),
         emit_interval_ms=_ms(live.emit_interval_s),
+        clock_skew_ms=_ms(live.clock_skew_s),
         friction=rules_with(live.friction),
         products=live.products,
     )
