@@ -10,46 +10,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 from quixstreams import Application, State
 
-from bench.live.peers.rows import TOPIC_NAME, news
+from bench.live.peers.rows import TOPIC_NAME, Said, VisitorRules
 from bench.live.stopwatch import Stopwatch
-from processors.domain.fact import decode_lines, to_fact
-from processors.domain.funnels.patience import StepTimes
-from processors.domain.rules import Rules
-from processors.domain.visitor import Visitor
-from schemas.funnel import load_funnels
-from schemas.products import FRICTION, FUNNELS, SESSIONS
-
-_pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(Visitor).decode
 
 
 class Live:
-    """The stateful operator."""
+    """The stateful operator; stops the app after `count` events."""
 
     def __init__(self, count: int, stop: Callable[[], None]) -> None:
         self._count, self._stop = count, stop
-        self._rules = Rules(funnels=load_funnels(), products=frozenset({SESSIONS, FUNNELS, FRICTION}))
-        self._times = StepTimes()
+        self._rules = VisitorRules()
         self._watch = Stopwatch()
         self.result = b""
 
-    def on_event(self, value: bytes, state: State) -> list[tuple[str, bytes]]:
+    def on_event(self, value: bytes, state: State) -> list[Said]:
         """The rows that one event changes."""
         self._watch.count(1)
-        (line,), _ = decode_lines(value)
-        packed = state.get_bytes("visitor")
-        visitor = _unpack(packed) if packed is not None else Visitor(line.site, line.visitor_id)
-        fact = to_fact(line, self._rules.reader)
-        rows: list[tuple[str, bytes]] = []
-        if fact.event_id not in visitor.facts:
-            visitor.add(fact)
-            rows += news(visitor, fact.received, self._rules, self._times)
-            state.set_bytes("visitor", _pack(visitor))
+        packed, rows = self._rules.hear(value, state.get_bytes("visitor"))
+        state.set_bytes("visitor", packed)
         if self._watch.seen == self._count:
             self.result = self._watch.result()
             self._stop()
