@@ -6,7 +6,12 @@ import asyncio
 from typing import Any, ClassVar, Final
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from ingest.http import BODY_TIMEOUT_S, RETRY_AFTER_S
 from ingest.refusal import RequestError
@@ -16,29 +21,39 @@ HEAD_TIMEOUT_S: Final = 10.0  # a head is one packet or two
 WHOLE_TIMEOUT_S: Final = BODY_TIMEOUT_S + 5.0  # the route answers a slow body by itself; this is for none at all
 
 _FAREWELL_S: Final = 1.0  # what it sends is read so long, else closing would reset the connection and lose the answer
-_CONTINUE: Final = b"HTTP/1.1 100 "  # leaves at once: a body waits for it
 
 
-class OnePiece:
-    """The transport of one answer, which leaves as one packet: uvicorn writes head and body, a system call each."""
+class Cycle(RequestResponseCycle):
+    """uvicorn's request and answer. A whole answer leaves as one packet, where uvicorn writes head and body each with a
+    system call. The application gives each answer's length.
+    """
 
-    __slots__ = ("_head", "_transport", "close", "is_closing")
+    _start: Any = None  # an answer's first message, kept back until the next one tells whether it is the last
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head: bytes | None = b""  # None when it has left
-        self.close = transport.close
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        """Keep `data` if it is the head, else send it behind what was kept."""
-        if self._head is None or data.startswith(_CONTINUE):
-            self._transport.write(data)
-        elif not self._head:
-            self._head = data
-        else:
-            self._transport.write(self._head + data)
-            self._head = None
+    async def send(self, message: Any) -> None:
+        """Take a message of the application (ASGI)."""
+        if message["type"] == "http.response.start" and self.scope["method"] != "HEAD":  # whose body stays here
+            self._start = message
+            return
+        start, self._start = self._start, None
+        if start is None or message.get("more_body") or self.flow.write_paused or self.disconnected:
+            if start is not None:
+                await super().send(start)
+            await super().send(message)
+            return
+        parts = [STATUS_LINE[start["status"]]]
+        for name, value in (*self.default_headers, *start["headers"]):
+            if HEADER_VALUE_RE.search(value):
+                raise ValueError("an answer's header holds a control character")
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", message["body"])
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(b"".join(parts))
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -97,8 +112,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before and self.scope["method"] != "HEAD":  # whose answer has no body to wait for
-            self.cycle.transport = OnePiece(self.transport)  # type: ignore[assignment]  # all of it that is used
+        if self.cycle is not before:
+            self.cycle.__class__ = Cycle  # uvicorn gives no way to choose it, and nothing has run yet
 
     def on_message_complete(self) -> None:
         """The request is whole."""
