@@ -62,6 +62,7 @@ def main() -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
     )
     Server(config, stop_timeout_s=ingest.stop_timeout_s).run()
 
