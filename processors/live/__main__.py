@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import tempfile
+from pathlib import Path
 from typing import Final
 
 import faust
@@ -23,11 +25,12 @@ def main() -> None:
     mode.loop.use("uvloop")
     settings = load_settings()
     metrics = Metrics()
-    app, live = create_app(settings, metrics)
-    serve_health(settings.live.health_port, ready=live.not_ready, registry=metrics.registry, observe=live.observe)
-    gc.set_threshold(*_GC_THRESHOLDS)
-    worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
-    worker.execute_from_commandline()
+    with tempfile.TemporaryDirectory(prefix="snag-live-") as work_dir:
+        app, live = create_app(settings, metrics, Path(work_dir))
+        serve_health(settings.live.health_port, ready=live.not_ready, registry=metrics.registry, observe=live.observe)
+        gc.set_threshold(*_GC_THRESHOLDS)
+        worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
+        worker.execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -45,13 +46,18 @@ def rules_from(settings: Settings) -> Rules:
     )
 
 
-def create_app(settings: Settings, metrics: Metrics) -> tuple[Any, LiveWorker]:
-    """The Faust app and the worker inside it. Nothing is connected until the app is started."""
+def create_app(settings: Settings, metrics: Metrics, work_dir: Path) -> tuple[Any, LiveWorker]:
+    """The Faust app and the worker inside it. Nothing is connected until the app is started.
+
+    `work_dir`: where Faust makes its folders, which stay empty; its own default is the current directory, which may
+    be read-only or somebody's project.
+    """
     kafka, live = settings.kafka, settings.live
     app = faust.App(
         f"{kafka.topic_prefix}{live.app_id}",
         broker=f"kafka://{kafka.bootstrap.replace(',', ';kafka://')}",
         store="memory://",
+        datadir=str(work_dir),
         topic_partitions=kafka.partitions,
         topic_replication_factor=kafka.replication,
         topic_disable_leader=True,

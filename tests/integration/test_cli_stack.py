@@ -157,3 +157,8 @@ def test_simulated_traffic_reaches_clickhouse_once(stack: RunningStack) -> None:
         DEADLINE_S,
         "all but the repeated events are stored",
     )
+
+
+def test_the_stack_leaves_nothing_in_the_folder_where_it_was_started(stack: RunningStack) -> None:
+    assert stack.part("live")["state"] == "up"
+    assert not [path.name for path in stack.directory.iterdir() if path.is_dir() and path != stack.data_dir]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Thread
 
 from processors.live.app import create_app
@@ -10,9 +11,9 @@ from schemas.settings import KafkaSettings, Settings
 from schemas.topics import changelogs
 
 
-def test_asking_whether_it_is_ready_makes_no_consumer() -> None:
+def test_asking_whether_it_is_ready_makes_no_consumer(tmp_path: Path) -> None:
     """A consumer belongs to the loop of the thread that makes it; one made by the health server never works."""
-    app, worker = create_app(Settings(), Metrics())
+    app, worker = create_app(Settings(), Metrics(), tmp_path)
     said: list[str] = []
     thread = Thread(target=lambda: said.append(worker.not_ready()))
     thread.start()
@@ -21,8 +22,8 @@ def test_asking_whether_it_is_ready_makes_no_consumer() -> None:
     assert app._consumer is None
 
 
-def test_the_changelogs_made_beforehand_are_those_of_its_tables() -> None:
+def test_the_changelogs_made_beforehand_are_those_of_its_tables(tmp_path: Path) -> None:
     settings = Settings(kafka=KafkaSettings(topic_prefix="p_"))
-    app, _ = create_app(settings, Metrics())
+    app, _ = create_app(settings, Metrics(), tmp_path)
     made = {topic.full_name("p_") for topic in changelogs(settings.live.app_id)}
     assert {table.changelog_topic_name for table in app.tables.values()} == made
