@@ -29,8 +29,8 @@ from snag_sdk import Client
 from snag_sdk.testing import RecordingClient
 
 _AT_ONCE: Final = 2000
-_BATCH_EVENTS: Final = 500
-_BATCH_BYTES: Final = 1 << 20
+_BATCH_EVENTS: Final = 2000  # the collector takes 2500
+_BATCH_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True)
