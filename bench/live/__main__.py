@@ -27,7 +27,7 @@ from bench.live.latency import run_latency
 from bench.live.peers.environment import PeerMissing, python_of
 from bench.live.size import run_size
 from bench.live.speed import ends_of, run_counting, run_live, session_events
-from bench.live.subject import run_subject
+from bench.live.subject import SubjectFailed, run_subject
 from schemas import topics
 from schemas.products import SESSIONS
 from tests.support.stack import kafka_broker
@@ -137,8 +137,8 @@ def main() -> None:
             psutil.cpu_percent()
             try:
                 found[name] = subject(bench)
-            except PeerMissing as missing:
-                print(f"{name}: NOT MEASURED. {missing}", file=sys.stderr)
+            except (PeerMissing, SubjectFailed) as why:
+                print(f"{name}: NOT MEASURED. {why}", file=sys.stderr)
                 continue
             busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
             told = ", ".join(

@@ -12,8 +12,15 @@ import orjson
 from bench.live.worker import DEADLINE_S
 
 
+class SubjectFailed(RuntimeError):
+    """A subject did not come to its end; the text has the end of its log."""
+
+
 def run_subject(module: str, work: Path, *arguments: object, python: Path | None = None) -> dict[str, float]:
-    """Run `module` of bench.live under `python` (ours by default) in `work`; its result with `events_per_s` and CPU."""
+    """Run `module` of bench.live under `python` (ours by default) in `work`; its result with `events_per_s` and CPU.
+
+    Raises SubjectFailed.
+    """
     command = [str(python or sys.executable), "-m", f"bench.live.{module}", *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
     log = work / f"{module}.log"
@@ -22,7 +29,7 @@ def run_subject(module: str, work: Path, *arguments: object, python: Path | None
             command, stdout=subprocess.PIPE, stderr=err, timeout=DEADLINE_S, check=False, env=env, cwd=work
         )
     if done.returncode != 0 or not done.stdout:
-        raise SystemExit(f"{module} ended with {done.returncode}; the end of its log:\n{log.read_text()[-2000:]}")
+        raise SubjectFailed(f"{module} ended with {done.returncode}; the end of its log:\n{log.read_text()[-2000:]}")
     result: dict[str, float] = orjson.loads(done.stdout.splitlines()[-1])
     return rated(result)
 

@@ -32,6 +32,7 @@ from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.partition import Partition
 from processors.domain.rules import Rules
+from processors.live.output import batches
 from schemas import topics
 from schemas.funnel import load_funnels
 
@@ -114,7 +115,7 @@ class Live(StatefulBatchLogic[Any, tuple[str, bytes], Rest]):
         now = time.time_ns() // 1_000_000
         self._state.advance(now, dict.fromkeys(_RAW, at_end))
         emission = self._state.emit(now + later_ms)
-        said = [(name, b"\n".join(rows)) for name, rows in emission.rows.items() if rows]
+        said = [(name, value) for name, rows in emission.rows.items() for value in batches(rows)]
         return said + [(topics.METRICS.name, _encode(metric)) for metric in emission.metrics]
 
 
