@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> App:
         ack_timeout_s=ingest.ack_timeout_s,
         timed_out=storage.kafka.mark_down,
     )
+    storage.kafka.before_relayout = batcher.flush
     forget_key = settings.privacy.forget_key
     enrichment = Enrichment(settings.privacy, settings.limits)
     keys = WriteKeys(settings.sites)

@@ -51,6 +51,8 @@ class KafkaSink:
         self.partitions = settings.partitions
         self.on_change: Callable[[], None] = lambda: None
         """Called after `up` has changed."""
+        self.before_relayout: Callable[[], None] = lambda: None
+        """Called before `partitions` changes: what was partitioned by the old number has to be sent while it holds."""
 
     def start(self) -> None:
         """Begin connecting, in the background; call on the event loop."""
@@ -144,7 +146,9 @@ class KafkaSink:
             return
         if self.up and partitions != self.partitions:
             _log.warning("the number of partitions changed", before=self.partitions, now=partitions)
-        self.partitions = partitions
+        if partitions != self.partitions:
+            self.before_relayout()
+            self.partitions = partitions
         self._set(up=True, reason="")
 
     def _report(self, change: partial[None]) -> None:

@@ -107,9 +107,13 @@ class Drain:
 
 
 def repartitioned(records: Iterable[Record], partitions: int) -> Iterator[Record]:
-    """`records` as they lie among `partitions`: taken apart where another number was believed in."""
+    """`records` as they lie among `partitions`: taken apart where another number was believed in.
+
+    A partition beyond the number that it was said to be of is taken apart too: sent as it is, it would be refused for
+    ever, and hold up all records behind it.
+    """
     for record in records:
-        if record.partitions == partitions:
+        if record.partitions == partitions and record.partition < partitions:
             yield record
         else:
             yield from repartition(record, partitions)

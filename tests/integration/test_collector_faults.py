@@ -144,6 +144,25 @@ def test_it_starts_before_kafka_and_what_it_took_is_there_when_kafka_is(tmp_path
             broker.kill()
 
 
+def test_lines_that_were_collected_when_the_partitions_become_known_lie_where_they_belong(
+    tmp_path: Path, kafka: KafkaServer
+) -> None:
+    """The topics have 4 partitions, 8 is the default: what waits in the batcher was partitioned by that."""
+    lingering = {"SNAG_INGEST__LINGER_MS": "20000", "SNAG_INGEST__ACK_TIMEOUT_S": "60"}  # as long as the topics take
+    with running(CollectorProcess(tmp_path, kafka.bootstrap, lingering)) as collector:
+        wait_for(lambda: "create the topics" in collector.get("/ready").json["reason"], DEADLINE_S, "topics missed")
+        sent = [{"type": "click", "event_id": f"e{i}", "visitor_id": f"v{i}"} for i in range(40)]
+        answers: list[Answer] = []
+        posting = threading.Thread(target=lambda: answers.append(collector.post(sent)))
+        posting.start()
+        wait_for(lambda: collector.metric("snag_ingest_in_flight_bytes") > 0, DEADLINE_S, "the lines are collected")
+        create_topics(collector.kafka)
+        posting.join()
+        assert [answer.status for answer in answers] == [200]
+        wait_drained(collector)
+        assert stored(collector) == Counter(event["event_id"] for event in sent)
+
+
 def test_a_frozen_broker_is_given_up_in_time_and_taken_back(tmp_path: Path) -> None:
     with kafka_broker(tmp_path) as kafka, running(CollectorProcess(tmp_path, kafka.bootstrap, settings())) as collector:
         create_topics(collector.kafka)

@@ -282,6 +282,10 @@ def test_records_taken_for_another_number_of_partitions_are_taken_apart() -> Non
             if encoded(one) in record.value:
                 assert record.partition == partition_of(partition_key(one), 3)
     assert list(repartitioned(kept, 8)) == kept
+    mislabelled = [record._replace(partitions=3) for record in kept]
+    beyond = [record for record in repartitioned(mislabelled, 3) if record not in mislabelled]
+    assert sum(record.value.count(b"\n") + 1 for record in beyond) == sum(len(by_eight[p]) for p in by_eight if p > 2)
+    assert {record.partition for record in beyond} <= {0, 1, 2}
     (rejected,) = repartitioned([Record("rejected", 7, 8, 5, b"{}\n{}")], 3)
     assert rejected == Record("rejected", 1, 3, 5, b"{}\n{}")
     (erasure,) = repartitioned([Record("erasures", 0, 8, 5, b"{}")], 3)
