@@ -78,7 +78,7 @@ def _replacing(pattern: str, replacement: str, flags: int = 0) -> Callable[[str]
 RULES: Final = (
     Rule(
         "parameters",  # ?token=.., #access_token=.., "login failed: password=.."
-        rf"(?i:(?:{_LONG_NAMES}){_CONFIRM}(?:=|%3d)|{_BEFORE}(?:{_SHORT_NAMES})(?:=|%3d))",
+        rf"(?i:(?:{_LONG_NAMES}){_CONFIRM}(?:=|%3d)|(?:_|{_BEFORE})(?:{_SHORT_NAMES})(?:=|%3d))",
         _replacing(
             rf"((?:{_LONG_NAMES}){_CONFIRM}|(?<![0-9a-z])(?:{_SHORT_NAMES}))(=|%3d)[^&;#\s\"'<>\\]+",
             rf"\1\2{MASKED}",

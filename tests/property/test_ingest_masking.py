@@ -145,6 +145,7 @@ texts = st.one_of(st.lists(fragments, max_size=12).map("".join), st.text(max_siz
 
 
 @given(texts)
+@example("user_pwd=token")
 def test_no_hint_hides_a_secret_from_its_rule(text: str) -> None:
     event = Event(event_id="e", site="s", kind="clickstream", type="t", ts=NOW, received_at=NOW, message=text)
     hinted = {
