@@ -1,6 +1,6 @@
 # Snag: `make up` starts everything, `make test` tests everything. Needs Python >= 3.11, Java >= 17 and Maven.
 .DEFAULT_GOAL := help
-.PHONY: up test test-long lint types fast bench contracts help lock clean sdk
+.PHONY: up test test-long lint types fast bench score contracts help lock clean sdk
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,11 @@ bench: $(STAMP) ## measure, each beside its peer; takes some minutes
 	$(BIN)/python -m bench.simulator
 	@sh deploy/local/prerequisites.sh browser npm
 	$(BIN)/python -m bench.browser
+
+score: $(STAMP) ## let the simulator's scenarios through a stack of their own; rewrites docs/score.md
+	@sh deploy/local/prerequisites.sh java maven
+	@$(BIN)/python -c "from deploy.local.kafka import jars; jars.ensure()"
+	$(BIN)/python -m bench.score --write
 
 contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI, docs/signals.md and docs/simulator.md from the code
 	$(BIN)/python -m schemas.jsonschema

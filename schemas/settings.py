@@ -164,6 +164,7 @@ class LiveSettings(_Section):
     `products`: of sessions, funnels, friction and rates those that are wanted; sessions are always among them.
     `clock_skew_s`: by how much the clocks of the workers' machines may differ, far above what time servers leave. When
     so much time has passed, a partition's new owner says its live cohorts anew.
+    `clock` = "topic": the workers make no ticks, whoever fills the topic `ticks` tells the time (`make score` does).
     """
 
     app_id: str = "snag-live"
@@ -176,6 +177,7 @@ class LiveSettings(_Section):
     emit_interval_s: Annotated[float, Field(ge=0)] = 3.0
     friction: dict[str, dict[str, float | tuple[str, ...]]] = {}
     clock_skew_s: Annotated[float, Field(ge=0)] = 60.0
+    clock: Literal["system", "topic"] = "system"
     tick_interval_s: Annotated[float, Field(gt=0)] = 1.0
     checkpoint_interval_s: Annotated[float, Field(gt=0)] = 20.0
     standby_replicas: Annotated[int, Field(ge=0)] = 0

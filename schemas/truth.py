@@ -30,7 +30,8 @@ class TruthSession(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="
 
     Times are by a right clock; the visitor's own showed `clock_off_ms` more. `met`: incidents it met; `lost_to`: the
     one that stopped it. `confounders`: signs it showed that are no causes. `friction`: planted occurrences by Snag's
-    name of the signal; chance can add more. `cut`: the data end before it does.
+    name of the signal; chance can add more. `kept_cart`: it went on with the cart of an earlier session. `cut`: the
+    data end before it does.
     """
 
     session_id: str
@@ -46,6 +47,7 @@ class TruthSession(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="
     lost_to: str = ""
     confounders: list[str] = []
     friction: dict[str, int] = {}
+    kept_cart: bool = False
     cut: bool = False
 
 

@@ -110,7 +110,8 @@ def create_app(settings: Settings, metrics: Metrics, work_dir: Path) -> tuple[An
 
     agent(worker.run, "live", *topics.RAW, topics.TICKS)
     agent(alerts.run, "alerts", topics.METRICS)
-    app.timer(live.tick_interval_s)(worker.tick)
+    if live.clock == "system":
+        app.timer(live.tick_interval_s)(worker.tick)
     app.timer(rewind.PERIOD_S)(worker.rewind)
     app.timer(funnel_watch.PERIOD_S)(worker.reload_funnels)
     app.timer(CLOCK_PERIOD_S)(worker.tell_alerts_the_time)

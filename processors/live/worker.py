@@ -197,11 +197,16 @@ class LiveWorker:
         self._joined = True
 
     def not_ready(self) -> str:
-        """Why this worker is not ready: every assigned partition must be loaded and have seen a tick. "" when it is."""
+        """Why this worker is not ready: every assigned partition must be loaded and have seen a tick. "" when it is.
+
+        Without a clock of its own it is ready when it has joined: nobody may have told the time yet.
+        """
         # Called on the health server's thread: before Faust has joined, app.consumer would be made there, on a loop of
         # that thread, and the worker would hang.
         if not self._joined or self._app.rebalancing:
             return "waiting for the consumer group to assign partitions"
+        if self._settings.live.clock == "topic":
+            return ""
         waiting = sorted(p for p in self.assigned() if p not in self._owned or not self._owned[p].ticked)
         return f"partitions {waiting} have not been loaded yet" if waiting else ""
 

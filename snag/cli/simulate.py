@@ -19,7 +19,6 @@ from snag.cli.options import CollectorOption, JsonOption, WriteKeyOption
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
-    from snag.cli.sending import Tally
     from snag.simulator.block import Blocks, Plan
     from snag.simulator.incidents import Script
     from snag.simulator.stream import Arrived
@@ -71,7 +70,7 @@ def simulate(
     import orjson
 
     from schemas.settings import load_settings
-    from snag.cli.sending import Tally, progress
+    from snag.cli.sending import Tally, open_collector, progress, send_batches
     from snag.simulator.block import Blocks
     from snag.simulator.incidents import NOTHING, load_script
     from snag.simulator.stream import arrivals
@@ -79,12 +78,14 @@ def simulate(
 
     if kafka and out is not None:
         raise typer.BadParameter("--out writes a file, --kafka sends: leave one of them out.")
+    live = rate is not None and not (out or start or days)
+    if live and truth is not None:
+        raise typer.BadParameter("--truth is of a run that ends: leave out --rate, or add --days or --start.")
     settings = load_settings()
     tally = Tally()
     with failures():
         script = NOTHING if incidents is None else load_script(incidents)
         seed = secrets.randbits(_SEED_BITS) if seed is None else seed
-        live = rate is not None and not (out or start or days)
         run = _run(visitors, rate, days, start, seed=seed, script=script, live=live)
         typer.echo(f"seed {seed}" + ("; Ctrl-C stops" if run.live else ""), err=True)
         with truth_file(truth, run.plan, run.end_ms) as on_block, progress("simulating", None) as advance:
@@ -102,7 +103,8 @@ def simulate(
                 elif kafka:
                     _produce(counted(), settings, Blocks(run.plan), live=run.live)
                 else:
-                    _send(slices, settings, tally, collector, write_key, live=run.live)
+                    with open_collector(settings, collector, write_key) as target:
+                        send_batches(target, _batches(slices, settings, live=run.live), tally, advance)
             except KeyboardInterrupt:
                 if not run.live:
                     raise
@@ -187,28 +189,16 @@ def _produce(slices: Iterable[Arrived], settings: Settings, blocks: Blocks, *, l
         output.flush()
 
 
-def _send(
-    slices: Iterable[Arrived],
-    settings: Settings,
-    tally: Tally,
-    collector: str | None,
-    write_key: str | None,
-    *,
-    live: bool,
-) -> None:
-    from snag.cli.sending import batch_limits, open_collector, send_batches
+def _batches(slices: Iterable[Arrived], settings: Settings, *, live: bool) -> Iterator[list[bytes]]:
+    from snag.cli.sending import batch_limits
     from snag.ndjson import batches
     from snag.pacing import paced_batches
     from snag.simulator.stream import each
 
     limits = batch_limits(settings)
-    with open_collector(settings, collector, write_key) as target:
-        if live:
-            due = chain.from_iterable(map(each, slices))
-            planned = paced_batches(due, now_ms=_now_ms, sleep=time.sleep, **limits)
-        else:
-            planned = batches(chain.from_iterable(arrived.lines for arrived in slices), **limits)
-        send_batches(target, planned, tally, lambda _: None)
+    if live:
+        return paced_batches(chain.from_iterable(map(each, slices)), now_ms=_now_ms, sleep=time.sleep, **limits)
+    return batches(chain.from_iterable(arrived.lines for arrived in slices), **limits)
 
 
 def _now_ms() -> float:

@@ -15,9 +15,10 @@ from schemas.rules import FRICTION_RULES
 from snag.simulator import calibration, strike, variants
 from snag.simulator.calibration import Calibration
 from snag.simulator.incidents import NOTHING, Script, moment_of
-from snag.simulator.journey import ORDERED, Outcome, Round, Visits
+from snag.simulator.journey import Round
 from snag.simulator.moments import Bools, Floats, Ints, Moments
 from snag.simulator.population import BLOCK, Arrivals, People, draw_people, generator
+from snag.simulator.visits import ORDERED, Outcome, Visits
 
 RULES: Final = tuple(FRICTION_RULES)
 _BOT_WIDTH_PX: Final = 1024
@@ -31,6 +32,7 @@ class Plan:
 
     `visitors_per_s` is the mean of a Poisson process that starts at `start_ms` (Unix ms); `visitors` None never ends.
     `swings`: with nights and weekends, and people who come again after hours or days. `until_ms`: nobody comes later.
+    `site` stands in lines as they are kept; to the collector the write key says it.
     """
 
     seed: int
@@ -41,6 +43,7 @@ class Plan:
     swings: bool = False
     until_ms: int | None = None
     script: Script = NOTHING
+    site: str = variants.SITE
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Block:
     tails: npt.NDArray[np.object_]
     visitor_ids: Sequence[str]
     session_ids: Sequence[str]
+    kept_cart: Bools
+    site: str
 
 
 class Blocks:
@@ -203,6 +208,8 @@ class Blocks:
             tails=tails,
             visitor_ids=visitor_ids,
             session_ids=session_ids,
+            kept_cart=np.concatenate([outcome.kept_cart for outcome in outcomes]),
+            site=self._plan.site,
         )
 
     def _identities(

@@ -8,8 +8,7 @@ planted, so those whom nothing strikes do the same to the millisecond.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -18,66 +17,13 @@ from snag.simulator.browsing import click_place
 from snag.simulator.calibration import Calibration
 from snag.simulator.moments import Bools, Floats, Ints, Moments, lognormal_ms
 from snag.simulator.strike import EVIDENCE_DRAWS, Planted, show
-
-ORDERED: Final = 5
-"""Stage of those who have ordered; 0 to 4 are the places of incidents.STEPS."""
+from snag.simulator.visits import ORDERED, Outcome, Visits, Walk
 
 LONG_BROWSING_TIMES: Final = 3
 _SLOW_STEP_MS: Final = 300_000
 _STEP_DRAWS: Final = 20
 _PAGES: Final = (variants.CART, variants.CHECKOUT, variants.SHIPPING, variants.PAYMENT)
 _NEXT_PAGES: Final = (variants.CHECKOUT, variants.SHIPPING, variants.PAYMENT, variants.DONE)
-
-
-@dataclass(frozen=True)
-class Visits:
-    """Visits of one round, one row each. `visit`: the row in the block; `incidents`, `confounders`: of which segment.
-
-    `kept_with`, `kept_without`: goes on with the cart of the visit before, in the world with incidents and without.
-    """
-
-    visit: Ints
-    starts_ms: Ints
-    is_bot: Bools
-    is_new: Bools
-    entry: Ints
-    width_px: Ints
-    value: Floats
-    kept_with: Bools
-    kept_without: Bools
-    incidents: Sequence[Bools]
-    confounders: Sequence[Bools]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Where visits ended. `stage`, `stage_without`: the last of STEPS, or ORDERED; -1: never saw the catalog.
-
-    `lost_to`: the incident that stopped it, -1 for none; `met`: by incident, who met it.
-    """
-
-    ends_ms: Ints
-    stage: Ints
-    stage_without: Ints
-    lost_to: Ints
-    met: Bools
-    shown: Bools
-
-
-class Walk:
-    """Visits under way: a clock each (Unix ms); what happens goes into the moments at once."""
-
-    def __init__(self, moments: Moments, visit: Ints, clock: Ints) -> None:
-        self.clock = clock.copy()
-        self._moments, self._visit = moments, visit
-
-    def emit(self, rows: Ints, variant: str | Ints, path: int | Ints, a: Any = 0.0, b: Any = 0.0) -> None:
-        """Something happens now in the visits `rows`."""
-        self._moments.add(self._visit[rows], self.clock[rows], variant, path, a, b)
-
-    def fact(self, rows: Ints, rule: str) -> None:
-        """Friction is planted in the visits `rows`."""
-        self._moments.fact(self._visit[rows], self.clock[rows], rule)
 
 
 class Round:
@@ -105,6 +51,7 @@ class Round:
         self._struck = strike.random((len(incidents), 5, 1 + EVIDENCE_DRAWS, size))
         self._sign = strike.random((len(confounders), 1 + EVIDENCE_DRAWS, size))
         self._met = np.zeros((len(incidents), size), np.bool_)
+        self._trait = np.zeros((len(confounders), size), np.bool_)
         self._shown = np.zeros((len(confounders), size), np.bool_)
         self._lost_to = np.full(size, -1)
         self._money = {
@@ -126,9 +73,10 @@ class Round:
         carrier = np.where(visits.is_new, shop.cart_rate_new, shop.cart_rate_returning)
         pages = np.exp(np.log(shop.pages_median) + shop.pages_sigma * self._normal[1])
         traits = self._traits(walk.clock)
-        for planted, shown in zip(self._confounders, self._shown, strict=True):
+        for number, planted in enumerate(self._confounders):
             if planted.what.kind == "long_browsing":
-                pages = np.where(shown, pages * LONG_BROWSING_TIMES, pages)
+                self._shown[number] = self._trait[number] & sees & fresh
+                pages = np.where(self._trait[number], pages * LONG_BROWSING_TIMES, pages)
         pages = np.clip(np.round(pages), 1, shop.pages_max).astype(np.int64)
         ends, path = self._look_around(walk, sees, pages)
         walk.clock = np.where(sees & fresh, ends, walk.clock)
@@ -145,7 +93,7 @@ class Round:
         bots = np.flatnonzero(visits.is_bot)
         walk.clock[bots] = browsing.crawl(moments, self._browse, shop, visits.visit[bots], visits.starts_ms[bots])
         stage, stage_without = (np.where(visits.is_bot, -1, where) for where in (stage, stage_without))
-        return Outcome(walk.clock, stage, stage_without, self._lost_to, self._met, self._shown)
+        return Outcome(walk.clock, stage, stage_without, self._lost_to, self._met, self._shown, visits.kept_with)
 
     def _entry_path(self) -> Ints:
         kept = np.full(len(self._visits.visit), variants.CART)
@@ -157,14 +105,14 @@ class Round:
         return np.where(self._visits.kept_with, kept, fresh)
 
     def _traits(self, at_ms: Ints) -> Floats:
-        """By stage, what the confounded are more or less likely to do; marks who shows a sign."""
+        """By stage, what the confounded are more or less likely to do; marks them."""
         traits = np.ones((5, len(at_ms)))
         for number, planted in enumerate(self._confounders):
             stage = max(planted.stage, 0)
-            shown = planted.strikes(self._visits.confounders[number], at_ms, planted.stage, self._sign[number, 0])
-            self._shown[number] = shown & ~self._visits.is_bot
+            chosen = planted.strikes(self._visits.confounders[number], at_ms, planted.stage, self._sign[number, 0])
+            self._trait[number] = chosen & ~self._visits.is_bot
             traits[stage] = np.where(
-                self._shown[number], traits[stage] * getattr(planted.what, "intent", 1.0), traits[stage]
+                self._trait[number], traits[stage] * getattr(planted.what, "intent", 1.0), traits[stage]
             )
         return traits
 
@@ -271,7 +219,8 @@ class Round:
     def _signs(self, walk: Walk, stage: int, on: Bools, here: Ints) -> None:
         for number, planted in enumerate(self._confounders):
             if planted.stage == stage:
-                rows = np.flatnonzero(on & self._shown[number])
+                self._shown[number] = on & self._trait[number]
+                rows = np.flatnonzero(self._shown[number])
                 show(walk, planted, rows, here[rows], self._money, self._sign[number, 1:, rows].T)
 
     def _met_trouble(self, walk: Walk, number: int, on: Bools, goes: Bools, draws: Floats) -> None:

@@ -8,7 +8,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.topics import MAX_RECORD_BYTES, NDJSON, RECEIVED_AT_HEADER, TOPIC_OF_KIND, partition_of
+from processors.live.tick import Tick, encode_tick
+from schemas.topics import MAX_RECORD_BYTES, NDJSON, RECEIVED_AT_HEADER, TICKS, TOPIC_OF_KIND, partition_of
 from snag.errors import PartUnreachable, SnagError
 from snag.simulator.stream import Arrived
 from snag.simulator.variants import SITE, Templates
@@ -37,16 +38,16 @@ class KafkaOutput:
             }
         )
         self.partitions = min(self._partitions(topic.full_name(prefix)) for topic in TOPIC_OF_KIND.values())
-        self._key_to_partition: dict[bytes, int] = {}
+        self._key_to_partition: dict[tuple[str, bytes], int] = {}
 
-    def send(self, arrived: Arrived) -> None:
+    def send(self, arrived: Arrived, site: str = SITE) -> None:
         """Every event to its topic and partition, in micro-batches; blocks while the producer's queue is full."""
         batches: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         topics = [TOPIC_OF_KIND[kind].full_name(self._prefix) for kind in self._kinds]
         for at_ms, line, variant, name in zip(
             arrived.at_ms.tolist(), arrived.lines, arrived.variants, arrived.names, strict=True
         ):
-            key = topics[variant], self._partition(name)
+            key = topics[variant], self._partition(site, name)
             batch = batches[key]
             batch.append(line)
             if len(batch) >= _RECORD_EVENTS:
@@ -61,12 +62,18 @@ class KafkaOutput:
             reason = self._failed.str() if self._failed is not None else f"{left} records were not acknowledged in time"
             raise SnagError(f"Kafka at {self._bootstrap} did not take everything: {reason}.")
 
-    def _partition(self, name: bytes) -> int:
+    def tell_time(self, at_ms: int) -> None:
+        """A tick (Unix ms) for every partition: for workers without a clock of their own (setting live.clock)."""
+        for partition in range(self.partitions):
+            self._producer.produce(TICKS.full_name(self._prefix), encode_tick(Tick(at_ms)), partition=partition)
+        self._producer.poll(0)
+
+    def _partition(self, site: str, name: bytes) -> int:
         visitor = name.partition(b".")[0]  # a person's later visits have a suffix
-        found = self._key_to_partition.get(visitor)
+        found = self._key_to_partition.get((site, visitor))
         if found is None:
-            key = SITE.encode() + b":v-" + visitor
-            found = self._key_to_partition[visitor] = partition_of(key, self.partitions)
+            found = partition_of(b"%b:v-%b" % (site.encode(), visitor), self.partitions)
+            self._key_to_partition[site, visitor] = found
         return found
 
     def _produce(self, topic: str, partition: int, lines: Iterable[bytes], at_ms: int) -> None:

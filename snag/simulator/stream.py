@@ -13,7 +13,7 @@ from snag.pacing import Delivery
 from snag.simulator.block import Block, Blocks, Plan, delivery_draws
 from snag.simulator.calibration import EVENTS_PER_VISITOR
 from snag.simulator.moments import Ints
-from snag.simulator.variants import PATHS, SITE, Templates
+from snag.simulator.variants import PATHS, Templates
 
 __all__ = ["Arrived", "Plan", "arrivals", "deliveries", "each", "paced"]
 
@@ -150,7 +150,7 @@ def _encode(pieces: list[_Piece], templates: Templates, *, as_kept: bool) -> Arr
         )
     ]
     if as_kept:
-        site = SITE.encode()
+        site = pieces[0].block.site.encode()
         head = b'{"event_id":"%b-%d","site":"' + site + b'","ts":"%bZ","client_ts":"%bZ","received_at":"%bZ",%b%b'
         lines = [head % row for row in zip(names, numbers, stamps, stamps, _iso(at), own, tails, strict=True)]
     else:

@@ -14,8 +14,7 @@ from schemas.truth import TruthConfounder, TruthIncident, TruthRecord, TruthRun,
 from snag.simulator import strike
 from snag.simulator.block import RULES, Block, Plan
 from snag.simulator.incidents import Confounder, Incident, step_of
-from snag.simulator.journey import ORDERED
-from snag.simulator.variants import SITE
+from snag.simulator.visits import ORDERED
 
 SIGNALS: Final[dict[str, list[str]]] = {
     "payment_decline": ["payment_failed_soft"],
@@ -56,7 +55,7 @@ class Truth:
         """The first record."""
         return TruthRun(
             seed=self._plan.seed,
-            site=SITE,
+            site=self._plan.site,
             starts_at=from_ms(self._plan.start_ms),
             cut_at=None if self._cut_ms is None else from_ms(self._cut_ms),
         )
@@ -89,6 +88,7 @@ class Truth:
                 lost_to=names[lost_to] if lost_to >= 0 else "",
                 confounders=[name for name, shown in zip(signs, block.shown[:, row].tolist(), strict=True) if shown],
                 friction=friction.get(row, {}),
+                kept_cart=bool(block.kept_cart[row]),
                 cut=self._cut_ms is not None and bool(block.ends_ms[row] >= self._cut_ms),
             )
 

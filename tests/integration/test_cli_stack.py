@@ -143,6 +143,27 @@ def test_a_replay_ends_now_and_history_keeps_its_times(stack: RunningStack, tmp_
     )
 
 
+def test_history_straight_to_kafka_is_scored_against_its_truth(stack: RunningStack) -> None:
+    (stack.directory / "declines.toml").write_text(
+        '[[incident]]\nid = "declines"\nkind = "payment_decline"\nstart = "+0h"\nend = "+9h"\nconversion = 0.2\n'
+    )
+    options = ("--start", "2025-01-06T00:00:00Z", "--visitors", "150", "--seed", "6", "--incidents", "declines.toml")
+    sent = orjson.loads(stack.snag("simulate", *options, "--kafka", "--truth", "truth", "--json").stdout)
+    assert sent["accepted"] > 5000
+
+    def score() -> dict[str, Any]:
+        return dict(orjson.loads(stack.snag("score", "truth", "--json").stdout))
+
+    def is_right() -> bool:
+        found = score()
+        shares = (found["sessions"], found["attempts"], found["conversions"], found["signals"]["payment_failed_soft"])
+        return all(share["precision"] == share["recall"] == 1.0 for share in shares)
+
+    wait_for(is_right, DEADLINE_S, "the stack says what happened")
+    assert score()["orders"]["error"] == 0.0
+    assert score()["incidents"][0]["lost_orders"] > 0
+
+
 def test_simulated_traffic_reaches_clickhouse_once(stack: RunningStack) -> None:
     said = orjson.loads(stack.snag("simulate", "--visitors", "40", "--seed", "8", "--json").stdout)
     assert said["rejected"] == 0 and said["accepted"] > 500

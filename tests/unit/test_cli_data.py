@@ -60,6 +60,8 @@ def test_without_a_stack_it_says_how_to_start_one(
         ("replay", "-"),
         ("simulate", "--out", "f", "--start", "soon"),
         ("simulate", "--visitors", "0"),
+        ("simulate", "--out", "f", "--kafka"),
+        ("simulate", "--rate", "5", "--truth", "t"),
         ("tail", "nothing"),
     ],
 )
@@ -88,6 +90,33 @@ def test_simulated_history_ends_now_and_says_its_seed(tmp_path: Path) -> None:
     lines = (tmp_path / "a").read_bytes().splitlines()
     assert len(lines) == said["events"] > 0
     assert f"seed {said['seed']}" in done.stderr
+
+
+def test_simulated_weeks_come_with_their_truth(tmp_path: Path) -> None:
+    (tmp_path / "i.toml").write_text(
+        '[[incident]]\nid = "it"\nkind = "outage"\nstart = "+1d"\nend = "+2d"\nconversion = 0.1\n'
+    )
+    options = ("--days", "7", "--visitors", "300", "--seed", "3", "--start", "2026-11-02")
+    done = snag("simulate", *options, "--incidents", "i.toml", "--truth", "t", "--out", "o", "--json")
+    assert orjson.loads(done.stdout)["events"] == len((tmp_path / "o").read_bytes().splitlines())
+    records = [orjson.loads(line) for line in (tmp_path / "t").read_bytes().splitlines()]
+    assert [record["record"] for record in (records[0], records[-1])] == ["run", "incident"]
+    sessions = {record["session_id"] for record in records if record["record"] == "session"}
+    assert sessions == {orjson.loads(line)["session_id"] for line in (tmp_path / "o").read_bytes().splitlines()}
+
+
+def test_a_wrong_incidents_file_is_named_with_its_mistake(tmp_path: Path) -> None:
+    (tmp_path / "i.toml").write_text("[[incident]]\nid = 'x'\n")
+    done = snag("simulate", "--incidents", "i.toml", "--out", "o")
+    assert done.exit_code == 1
+    assert "incidents i.toml: Object missing required field" in done.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_missing_truth_is_named() -> None:
+    done = snag("score", "gone")
+    assert done.exit_code == 1
+    assert done.stderr.strip() == "gone: No such file or directory"
 
 
 def test_funnels_are_listed() -> None:

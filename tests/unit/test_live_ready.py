@@ -7,7 +7,7 @@ from threading import Thread
 
 from processors.live.app import create_app
 from schemas.metrics import Metrics
-from schemas.settings import KafkaSettings, Settings
+from schemas.settings import KafkaSettings, LiveSettings, Settings
 from schemas.topics import changelogs
 
 
@@ -27,3 +27,10 @@ def test_the_changelogs_made_beforehand_are_those_of_its_tables(tmp_path: Path) 
     app, _ = create_app(settings, Metrics(), tmp_path)
     made = {topic.full_name("p_") for topic in changelogs(settings.live.app_id)}
     assert {table.changelog_topic_name for table in app.tables.values()} == made
+
+
+def test_a_worker_that_is_told_the_time_is_ready_before_anybody_told_it() -> None:
+    _, worker = create_app(Settings(live=LiveSettings(clock="topic")), Metrics())
+    assert worker.not_ready() != ""
+    worker.joined()
+    assert worker.not_ready() == ""
