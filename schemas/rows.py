@@ -235,7 +235,10 @@ class ErasureRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class AlertRow(msgspec.Struct, kw_only=True):
-    """One change of an alert's state: the data of the CloudEvents record and a row in ClickHouse."""
+    """One change of an alert's state: the data of the CloudEvents record and a row in ClickHouse.
+
+    `starts_at`: when what it tells of began; `fired_at`: when that was decided; `updated_at`: when this change was.
+    """
 
     fingerprint: str
     seq: int
@@ -250,6 +253,7 @@ class AlertRow(msgspec.Struct, kw_only=True):
     step_name: str = ""
     starts_at: datetime
     ends_at: datetime | None = None
+    fired_at: datetime | None = None
     updated_at: datetime
     observed: float
     baseline: float

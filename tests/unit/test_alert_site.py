@@ -62,6 +62,7 @@ def test_a_fall_fires_once_and_its_end_resolves_it() -> None:
     firing = changes[0]
     assert firing.starts_at == START + timedelta(minutes=60)
     assert firing.ends_at is None
+    assert firing.fired_at == firing.updated_at
     assert (firing.funnel, firing.step, firing.step_name) == ("checkout", 4, "payment")
     assert firing.fingerprint == fingerprint("funnel_step_conversion", "shop", "checkout", 4)
     assert firing.observed == pytest.approx(0.3)
@@ -79,6 +80,7 @@ def test_a_fall_fires_once_and_its_end_resolves_it() -> None:
     resolved = changes[1]
     assert resolved.ends_at == START + timedelta(minutes=90)
     assert (resolved.fingerprint, resolved.starts_at) == (firing.fingerprint, firing.starts_at)
+    assert {alert.fired_at for alert in changes} == {firing.fired_at}
     assert (
         resolved.summary == f"Checkout: payment converts 80 % again (usual 80 %) since 01:30 UTC, {resolved.n} attempts"
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 
 from processors.domain.fact import Fact, decode_lines, to_fact
@@ -20,6 +21,7 @@ from schemas.openapi import IncomingEvent
 from schemas.rules import FRICTION_RULES
 from snag.simulator.block import Block
 from snag.simulator.calibration import EVENTS_PER_VISITOR, SHOP
+from snag.simulator.population import Arrivals
 from snag.simulator.stream import Plan, arrivals, deliveries
 
 START_MS = 1_795_000_000_000
@@ -174,3 +176,22 @@ def test_every_friction_signal_appears_in_the_traffic_and_none_in_all_of_it() ->
     shares = Counter(name for signals in found for name in {signal.signal for signal in signals})
     assert shares.keys() == FRICTION_RULES.keys()
     assert max(shares.values()) < len(sessions) / 2, shares.most_common(1)
+
+
+def test_weeks_have_nights_and_weekends_and_the_mean_that_was_asked_for() -> None:
+    monday_ms = round(datetime(2026, 11, 2, tzinfo=UTC).timestamp() * 1000)
+    arrivals = Arrivals(monday_ms, 0.1, SHOP, swings=True)
+    rng = np.random.default_rng(1)
+    at_ms = np.concatenate([arrivals.next(rng.standard_exponential(1000)) for _ in range(120)])
+    assert np.all(np.diff(at_ms) >= 0)
+    weeks = (at_ms[-1] - monday_ms) / (7 * 86_400_000)
+    assert len(at_ms) / (weeks * 7 * 86_400) == pytest.approx(0.1, rel=0.02)
+    hour = (at_ms - monday_ms) // 3_600_000
+    by_hour = np.bincount(hour % 24, minlength=24) / len(at_ms) * 24
+    assert by_hour[4] == pytest.approx(SHOP.night_factor, abs=0.05) and by_hour[16] > 1.6
+    by_day = np.bincount(hour // 24 % 7, minlength=7) / len(at_ms) * 7
+    assert by_day[5:].mean() == pytest.approx(SHOP.weekend_factor, abs=0.05)
+
+
+def test_every_figure_has_a_source_and_a_meaning() -> None:
+    assert all(figure.metadata["source"] and figure.metadata["meaning"] for figure in fields(SHOP))

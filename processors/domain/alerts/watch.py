@@ -208,6 +208,7 @@ def _fire(watch: Watch, rule: AlertRule, site: str, count: Count, *, decided: in
         step=count.step,
         step_name=count.name,
         starts_at=from_ms(walk.since * _MINUTE_MS),
+        fired_at=from_ms(decided),
         updated_at=from_ms(decided),
         observed=walk.rate,
         baseline=level,

@@ -26,10 +26,9 @@ _ATTEMPTS: Final = (
     "AND started_at >= {from:DateTime64(3)} AND started_at < {to:DateTime64(3)}"
 )
 _ALERTS: Final = (
-    "SELECT rule, step, step_name, min(starts_at) AS starts_at, min(updated_at) AS updated_at, any(summary) AS summary "
-    "FROM alerts FINAL WHERE site = {site:String} AND status = 'firing' "
-    "AND starts_at >= {from:DateTime64(3)} AND starts_at < {to:DateTime64(3)} "
-    "GROUP BY rule, step, step_name, fingerprint, seq ORDER BY updated_at"
+    "SELECT rule, step, step_name, starts_at, fired_at, summary "
+    "FROM alerts FINAL WHERE site = {site:String} AND status = 'firing' AND fired_at IS NOT NULL "
+    "AND starts_at >= {from:DateTime64(3)} AND starts_at < {to:DateTime64(3)} ORDER BY fired_at, step"
 )
 
 
@@ -77,7 +76,7 @@ def _alert(row: dict[str, Any]) -> Alert:
         step=row["step"],
         step_name=row["step_name"],
         starts_at=_moment(row["starts_at"]),
-        fired_at=_moment(row["updated_at"]),
+        fired_at=_moment(row["fired_at"]),
         summary=row["summary"],
     )
 
