@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from schemas.products import PRODUCTS, SESSIONS, Product
+from schemas.topics import majority
 
 CONFIG_FILE: Final = "snag.toml"
 DOTENV_FILE: Final = ".env"
@@ -49,12 +50,31 @@ class SiteSettings(_Section):
 
 
 class KafkaSettings(_Section):
-    """How to reach Kafka and how its topics are laid out."""
+    """How to reach Kafka and how its topics are laid out.
+
+    `bootstrap`: host:port of one broker, or of several with commas between. An event is acknowledged when
+    `min_insync_replicas` of its `replication` copies exist; by default a majority: 2 of 3.
+    """
 
     bootstrap: str = "127.0.0.1:9092"
     topic_prefix: str = ""
     partitions: Annotated[int, Field(ge=1, le=1024)] = 8
     replication: Annotated[int, Field(ge=1, le=9)] = 1
+    min_insync_replicas: Annotated[int | None, Field(ge=1, le=9)] = None
+
+    @property
+    def least_in_sync(self) -> int:
+        """How many copies of a record must exist before Kafka acknowledges it."""
+        return self.min_insync_replicas or majority(self.replication)
+
+    @model_validator(mode="after")
+    def _not_more_than_there_are(self) -> KafkaSettings:
+        if self.least_in_sync > self.replication:
+            raise ValueError(
+                f"min_insync_replicas = {self.least_in_sync} with replication = {self.replication} would refuse every "
+                "event: lower the first or raise the second"
+            )
+        return self
 
 
 class ClickHouseSettings(_Section):

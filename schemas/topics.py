@@ -35,12 +35,13 @@ class Topic:
         """The name on the broker: `prefix` (may be empty) and the name."""
         return f"{prefix}{self.name}"
 
-    def config(self) -> dict[str, str]:
-        """Kafka's topic configuration."""
+    def config(self, min_insync_replicas: int = 1) -> dict[str, str]:
+        """Kafka's topic configuration; `min_insync_replicas` must have a record before it is acknowledged."""
         return {
             "retention.ms": str(self.retention_ms),
             "cleanup.policy": self.cleanup,
             "max.message.bytes": str(MAX_RECORD_BYTES),
+            "min.insync.replicas": str(min_insync_replicas),
         }
 
 
@@ -128,6 +129,14 @@ TABLE_OF_TOPIC: Final[dict[str, str]] = {
     "alerts": "alerts",
 }
 """Which ClickHouse table the writer fills from which topic; each record's value is JSONEachRow of that table."""
+
+
+def majority(replicas: int) -> int:
+    """The fewest replicas of which any two sets share one: what a majority of them has survives the loss of the rest.
+
+    1 of 1, 2 of 2, 2 of 3, 3 of 5.
+    """
+    return replicas // 2 + 1
 
 
 def partition_of(key: bytes, partitions: int) -> int:

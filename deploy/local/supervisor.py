@@ -51,8 +51,11 @@ class Report(Protocol):
 class Supervisor:
     """One stack in one data directory. `run` returns when it was stopped; everything is down then."""
 
-    def __init__(self, settings: Settings, data_dir: Path, live_workers: int, report: Report) -> None:
-        self._settings, self._report = settings, report
+    def __init__(
+        self, settings: Settings, data_dir: Path, live_workers: int, report: Report, *, rebuild: bool = False
+    ) -> None:
+        """With `rebuild`, derived rows are deleted before the live workers start, and recomputed by them."""
+        self._settings, self._report, self._rebuild = settings, report, rebuild
         self._data_dir, self._live_workers = data_dir, live_workers
         self._keepers: dict[str, Keeper] = {}
         self._layout: Layout
@@ -90,6 +93,10 @@ class Supervisor:
             self._once("topics", [sys.executable, "-m", "deploy.local.kafka.topics"]),
             self._once("migrations", [sys.executable, "-m", "processors.writer", "migrate"]),
         )
+        if self._rebuild:
+            command = "from snag.cli import main; main()"
+            await self._once("rebuild", [sys.executable, "-c", command, "rebuild", "--incomplete"])
+            self._report.note((self._logs() / "rebuild.log").read_text(errors="replace").strip())
         await self._bring_up([collector_part(self._layout), *worker_parts(self._layout)])
         try:
             await asyncio.to_thread(send_probe, self._settings, self._layout, _PROBE_DEADLINE_S)

@@ -37,6 +37,7 @@ def up(
     data_dir: DataDirOption = None,
     port: Annotated[int | None, typer.Option(help="The collector's port. [8080]")] = None,
     live_workers: Annotated[int | None, typer.Option(min=1, help="Number of live workers. [1]")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Recompute derived rows first: see snag rebuild.")] = False,
 ) -> None:
     """Start Kafka, ClickHouse, collector, writer and live workers; Ctrl-C stops them."""
     from deploy.local.kafka.broker import BrokerError  # noqa: PLC0415  only `up` needs it
@@ -47,19 +48,21 @@ def up(
     settings = _settings(data_dir, port)
     where = settings.local.data_dir.absolute()
     if detach:
-        _up_detached(where, port, live_workers)
+        _up_detached(where, port, live_workers, rebuild)
         return
-    supervisor = Supervisor(settings, where, live_workers or settings.local.live_workers, Progress())
+    workers = live_workers or settings.local.live_workers
+    supervisor = Supervisor(settings, where, workers, Progress(), rebuild=rebuild)
     try:
         asyncio.run(supervisor.run())
     except (StackError, BrokerError, JarsError) as error:
         _fail(str(error), FAILED)
 
 
-def _up_detached(where: Path, port: int | None, live_workers: int | None) -> None:
+def _up_detached(where: Path, port: int | None, live_workers: int | None, rebuild: bool) -> None:
     command = [sys.executable, "-c", "from snag.cli import main; main()", "up", "--data-dir", str(where)]
     command += ["--port", str(port)] if port is not None else []
     command += ["--live-workers", str(live_workers)] if live_workers is not None else []
+    command += ["--rebuild"] if rebuild else []
     (where / "logs").mkdir(parents=True, exist_ok=True)
     log = where / "logs" / "supervisor.log"
     with log.open("wb") as out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -82,6 +83,30 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(tmp_path: P
         assert stack.snag("status", check=False).returncode == 3
         stack.snag("up", "--detach", "--port", "0")
         assert stack.status()["ready"] is True
+
+
+def test_derived_rows_are_recomputed_by_up_rebuild(tmp_path: Path) -> None:
+    """By the rules as they are at that start: with another one, other rows."""
+    session = "SELECT events, friction['quick_back'] AS quick_backs FROM sessions FINAL WHERE visitor_id = 'ann'"
+    story = [
+        {
+            "event_id": f"e{n}",
+            "type": "page_view",
+            "visitor_id": "ann",
+            "session_id": "s",
+            "url": f"https://x.example/{p}",
+        }
+        | {"ts": f"2026-11-23T10:00:0{n}Z"}
+        for n, p in enumerate("aba")
+    ]
+    with running_stack(tmp_path, SNAG_LIVE__EMIT_INTERVAL_S="1") as stack:
+        stack.snag("send", "-", stdin="\n".join(map(json.dumps, story)))
+        wait_for(lambda: stack.query(session) == [{"events": 3, "quick_backs": 1}], 60, "a quick back is found")
+        stack.snag("down")
+        stack.env["SNAG_LIVE__FRICTION"] = '{"quick_back": {"dwell_ms": 500}}'
+        said = stack.snag("up", "--detach", "--port", "0", "--rebuild").stderr
+        assert "deleted all derived rows" in said
+        wait_for(lambda: stack.query(session) == [{"events": 3, "quick_backs": 0}], 60, "it is judged anew")
 
 
 def test_two_live_workers_share_the_partitions(tmp_path: Path) -> None:

@@ -64,6 +64,13 @@ def test_refuses_another_number_of_partitions_and_names_the_fix(kafka: KafkaServ
         topics.create_topics(wanted.model_copy(update={"partitions": 4}))
 
 
+def test_refuses_a_topic_with_too_few_replicas_and_names_the_fix(kafka: KafkaServer) -> None:
+    wanted = settings(kafka)
+    topics.create_topics(wanted)
+    with pytest.raises(topics.TopicsError, match=r"has 1 replicas, the settings say 3.*SNAG_KAFKA__REPLICATION=1"):
+        topics.create_topics(wanted.model_copy(update={"replication": 3}))
+
+
 def test_a_killed_broker_comes_back_with_its_records(tmp_path: Path) -> None:
     with kafka_broker(tmp_path) as server:
         wanted = settings(server)

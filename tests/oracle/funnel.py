@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
+import schemas
 from tests.oracle.events import Happening
 
 Definition = Mapping[str, Any]
+
+SHIPPED: list[Definition] = [
+    tomllib.loads(path.read_text()) for path in sorted((Path(str(schemas.__path__[0])) / "funnels").glob("*.toml"))
+]
+CHECKOUT = next(funnel for funnel in SHIPPED if funnel["name"] == "checkout")
 
 _TEXT_CHARS = 200
 

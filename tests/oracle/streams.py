@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -112,6 +113,39 @@ def streams(draw: st.DrawFn, *, scenes: int = 10, days: bool = False, repeats: b
             late = draw(st.sampled_from((0, 500, _HOUR)))
             events.append({**event, "received_at": _iso(milliseconds(event["received_at"]) + late)})
     return sorted(events, key=lambda event: str(event["received_at"]))
+
+
+def crowd(seed: int, visitors: int, *, begin_ms: int, hours: int = 10, scenes: int = 6) -> list[Event]:
+    """Events of many visitors in the order of their receipt, the same for the same seed: for tests on a real broker.
+
+    Event times lie in the `hours` from `begin_ms` (Unix ms) on; the last is received less than 3 h later. One event in
+    twenty is repeated.
+    """
+    random = Random(seed)
+    end = begin_ms + hours * _HOUR
+    events: list[Event] = []
+    for number in range(visitors):
+        person = _numbered(random.choice(PEOPLE), number)
+        at = begin_ms + random.randrange(hours * _HOUR // 2)
+        for _ in range(random.randint(1, scenes)):
+            types, between = random.choice(_SCENES)
+            flavour = random.randrange(12)
+            for place, type_ in enumerate(types[: random.randint(2, len(types))]):
+                at = min(at + random.choice(between if place else _PAUSES + _LONG), end)
+                n, delay = len(events), random.choice(_DELAYS)
+                event = _event(n, person, type_, at, delay=delay, flavour=flavour, plain=False)
+                events.append(event | {"event_id": f"{seed:x}-{(n * 7919) % 1_000_003:06d}"})
+    for event in random.sample(events, len(events) // 20):
+        late = random.choice((0, 500, _HOUR))
+        events.append({**event, "received_at": _iso(milliseconds(event["received_at"]) + late)})
+    return sorted(events, key=lambda event: str(event["received_at"]))
+
+
+def _numbered(person: Person, number: int) -> Person:
+    """Another person of the same habits."""
+    visitor = f"{person.visitor}{number}" if person.visitor else ""
+    sessions = tuple(f"{session}-{number}" if session else "" for session in person.sessions)
+    return replace(person, visitor=visitor, sessions=sessions)
 
 
 def _event(n: int, person: Person, type_: str, at: int, *, delay: int, flavour: int, plain: bool) -> Event:

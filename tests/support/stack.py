@@ -8,12 +8,13 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from deploy.local import tether
-from deploy.local.kafka.broker import Broker
+from deploy.local.kafka.broker import Broker, new_cluster_id
 from deploy.local.kafka.probe import brokers_online
 from tests.support.ports import free_port
 from tests.support.wait import wait_for
@@ -95,21 +96,61 @@ class ServerProcess:
 class KafkaServer(ServerProcess):
     """A broker with no topics; make them with `deploy.local.kafka.topics.create_topics`."""
 
-    def __init__(self, directory: Path) -> None:
-        self._broker = Broker(directory / "kafka", free_port(), free_port())
+    def __init__(self, directory: Path, broker: Broker | None = None) -> None:
+        self._broker = broker or Broker(directory / "kafka", free_port(), free_port())
         directory.mkdir(parents=True, exist_ok=True)
         self._broker.prepare()
         super().__init__(
             "kafka",
             self._broker.command,
-            lambda: brokers_online("127.0.0.1", self._broker.port) > 0,
+            lambda: self.brokers_online() > 0,
             directory / "kafka.log",
         )
+
+    def brokers_online(self) -> int:
+        """How many brokers of its cluster it knows; 0 while it does not serve."""
+        return brokers_online("127.0.0.1", self._broker.port)
 
     @property
     def bootstrap(self) -> str:
         """host:port for clients."""
         return self._broker.bootstrap
+
+
+class KafkaCluster:
+    """Brokers that are controllers too; what they keep is on all of them, and acknowledged when most have it."""
+
+    def __init__(self, directory: Path, size: int = 3) -> None:
+        controllers = {node: free_port() for node in range(1, size + 1)}
+        cluster_id = new_cluster_id()
+        self.brokers = [
+            KafkaServer(
+                directory / str(node),
+                Broker(directory / str(node) / "kafka", free_port(), port, node, controllers, cluster_id),
+            )
+            for node, port in controllers.items()
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port of every broker, with commas between."""
+        return ",".join(broker.bootstrap for broker in self.brokers)
+
+    def start(self) -> None:
+        """Start all brokers at once (each waits for a majority) and wait until they know each other."""
+        with ThreadPoolExecutor(len(self.brokers)) as threads:
+            list(threads.map(KafkaServer.start, self.brokers))
+        wait_for(lambda: self.online() == len(self.brokers), START_DEADLINE_S, "all brokers are in the cluster")
+
+    def online(self) -> int:
+        """How many brokers are in the cluster, as the one that knows most has it."""
+        return max(broker.brokers_online() for broker in self.brokers)
+
+    def stop(self) -> None:
+        """End those that run, at once: the last ones would wait for a majority to take leave of."""
+        running = [broker for broker in self.brokers if broker.is_running]
+        with ThreadPoolExecutor(len(self.brokers)) as threads:
+            list(threads.map(KafkaServer.kill, running))
 
 
 class ClickHouseServer(ServerProcess):
@@ -137,6 +178,17 @@ _S = TypeVar("_S", bound=ServerProcess)
 def kafka_broker(tmp_path: Path) -> Iterator[KafkaServer]:
     """A real broker that serves; ended at the end."""
     yield from _running(KafkaServer(tmp_path))
+
+
+@contextmanager
+def kafka_cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
+    """Three brokers that serve as one; ended at the end."""
+    cluster = KafkaCluster(tmp_path)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @contextmanager

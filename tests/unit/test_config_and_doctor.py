@@ -10,7 +10,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from schemas.settings import load_settings
+from schemas.settings import KafkaSettings, load_settings
 from snag import doctor
 from snag.cli import create_cli
 from snag.cli.config import flatten, resolved
@@ -74,6 +74,7 @@ def test_doctor_prints_every_check_as_json() -> None:
     ("environment", "toml", "said"),
     [
         ({"SNAG_KAFKA__PARTITIONS": "many"}, "", "Setting kafka.partitions: input should be a valid integer"),
+        ({"SNAG_KAFKA__MIN_INSYNC_REPLICAS": "2"}, "", "would refuse every event"),
         ({"SNAG_SITES": "[nonsense"}, "", "written as JSON"),
         ({}, "bad = [", "snag.toml is no TOML"),
         ({}, "[ingest]\nprot = 1\n", "Setting ingest.prot: extra inputs are not permitted"),
@@ -96,6 +97,12 @@ def test_a_bad_configuration_is_told_in_words_and_is_wrong_use(
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert "hunter2" not in done.output
+
+
+@pytest.mark.parametrize(("replication", "in_sync"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
+def test_a_record_is_acknowledged_when_a_majority_of_its_replicas_has_it(replication: int, in_sync: int) -> None:
+    assert KafkaSettings(replication=replication).least_in_sync == in_sync
+    assert KafkaSettings(replication=replication, min_insync_replicas=1).least_in_sync == 1
 
 
 def test_a_misspelt_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
-"""One Apache Kafka broker in KRaft mode on the loopback interface: its configuration, its storage, its command line."""
+"""An Apache Kafka broker in KRaft mode on the loopback interface: its configuration, its storage, its command line.
+
+Alone, as the local stack has it, or as one of a cluster, as tests have it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ import base64
 import shutil
 import subprocess
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from deploy.local.kafka import jars
-from schemas.topics import MAX_RECORD_BYTES
+from schemas.topics import MAX_RECORD_BYTES, majority
 
-_NODE_ID: Final = 1
 _FORMAT_TIMEOUT_S: Final = 60
 _REQUEST_HEADROOM_BYTES: Final = 1024 * 1024  # a fetch or produce request is a little more than its largest record
 
@@ -41,12 +44,16 @@ class BrokerError(Exception):
 class Broker:
     """A broker whose data lies in `data_dir`, for clients on `port`, for its own controller on `controller_port`.
 
-    Both ports may differ from one start to the next; the data stay.
+    Alone, both ports may differ from one start to the next; the data stay. In a cluster, `controllers` are the
+    controller ports of all brokers by node id, its own included, and `cluster_id` (22 characters of base64) is theirs.
     """
 
     data_dir: Path
     port: int
     controller_port: int
+    node_id: int = 1
+    controllers: Mapping[int, int] = field(default_factory=dict)
+    cluster_id: str = ""
 
     @property
     def bootstrap(self) -> str:
@@ -79,10 +86,12 @@ class Broker:
         return self.data_dir.absolute() / "log"
 
     def _properties(self) -> dict[str, str | int]:
+        voters = self.controllers or {self.node_id: self.controller_port}
+        replication = len(voters)
         return {
             "process.roles": "broker,controller",
-            "node.id": _NODE_ID,
-            "controller.quorum.voters": f"{_NODE_ID}@127.0.0.1:{self.controller_port}",
+            "node.id": self.node_id,
+            "controller.quorum.voters": ",".join(f"{node}@127.0.0.1:{port}" for node, port in voters.items()),
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
@@ -93,13 +102,15 @@ class Broker:
             # A killed single broker serves again when its old registration has expired: 9 s by default.
             "broker.session.timeout.ms": 2000,
             "broker.heartbeat.interval.ms": 300,
-            "offsets.topic.replication.factor": 1,
+            # Kafka's own topics take their least number of replicas in sync from the broker's default.
+            "min.insync.replicas": majority(replication),
+            "offsets.topic.replication.factor": replication,
             "offsets.topic.num.partitions": 8,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.replication.factor": replication,
+            "transaction.state.log.min.isr": majority(replication),
             "transaction.state.log.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": replication,
+            "share.coordinator.state.topic.min.isr": majority(replication),
             "share.coordinator.state.topic.num.partitions": 1,
             "group.initial.rebalance.delay.ms": 0,
             "message.max.bytes": MAX_RECORD_BYTES + _REQUEST_HEADROOM_BYTES,
@@ -118,9 +129,6 @@ class Broker:
     def _format(self) -> None:
         # Formatting that was cut short leaves a directory that Kafka neither starts on nor formats again.
         shutil.rmtree(self._log_dir, ignore_errors=True)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if cluster_id.startswith("-"):  # would read as an option
-            cluster_id = "A" + cluster_id[1:]
         done = subprocess.run(
             [
                 _java(),
@@ -133,7 +141,7 @@ class Broker:
                 "kafka.tools.StorageTool",
                 "format",
                 "-t",
-                cluster_id,
+                self.cluster_id or new_cluster_id(),
                 "-c",
                 str(self._properties_file),
             ],
@@ -146,6 +154,12 @@ class Broker:
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip()
             raise BrokerError(f"Kafka could not format its storage in {self._log_dir}: {said[-600:]}")
+
+
+def new_cluster_id() -> str:
+    """A cluster id as Kafka wants it."""
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return "A" + cluster_id[1:] if cluster_id.startswith("-") else cluster_id  # a dash would read as an option
 
 
 def _java() -> str:

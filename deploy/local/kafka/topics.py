@@ -27,7 +27,8 @@ def create_topics(kafka: KafkaSettings, live_app_id: str | None = None) -> list[
     names created. May be called any number of times, also by several processes at once.
 
     Raises:
-        TopicsError: a topic has another number of partitions; changing it would part visitors from their state.
+        TopicsError: a topic has another number of partitions; changing it would part visitors from their state. Or it
+            has fewer replicas than the settings promise.
         kafka.errors.KafkaError: Kafka did not answer.
     """
     from kafka.admin import KafkaAdminClient  # noqa: PLC0415 - 0.3 s that users of `partitions_of` need not pay
@@ -47,8 +48,8 @@ def create_topics(kafka: KafkaSettings, live_app_id: str | None = None) -> list[
         admin.wait_for_topics(list(wanted), timeout_ms=_METADATA_TIMEOUT_MS)
         old = {name: topic for name, topic in wanted.items() if name not in missing}
         if old:
-            _check_partitions(admin, old, kafka)
-            _update_config(admin, old)
+            _check_layout(admin, old, kafka)
+            _update_config(admin, old, kafka)
         return sorted(missing)
     finally:
         admin.close()
@@ -67,7 +68,7 @@ def _create(admin: KafkaAdminClient, missing: dict[str, table.Topic], kafka: Kaf
             name: {
                 "num_partitions": partitions_of(topic, kafka),
                 "replication_factor": kafka.replication,
-                "configs": topic.config(),
+                "configs": topic.config(kafka.least_in_sync),
             }
             for name, topic in missing.items()
         },
@@ -80,7 +81,7 @@ def _create(admin: KafkaAdminClient, missing: dict[str, table.Topic], kafka: Kaf
             raise for_code(code)(f"topic {created['name']}: {created.get('error_message')}")
 
 
-def _check_partitions(admin: KafkaAdminClient, topics: dict[str, table.Topic], kafka: KafkaSettings) -> None:
+def _check_layout(admin: KafkaAdminClient, topics: dict[str, table.Topic], kafka: KafkaSettings) -> None:
     for found in admin.describe_topics(list(topics)):
         name, has = found["name"], len(found["partitions"])
         wants = partitions_of(topics[name], kafka)
@@ -90,19 +91,27 @@ def _check_partitions(admin: KafkaAdminClient, topics: dict[str, table.Topic], k
                 f"the number stays as it is: set SNAG_KAFKA__PARTITIONS={has}, or start anew with another "
                 f"kafka.topic_prefix or data directory."
             )
+        copies = min(len(partition["replica_nodes"]) for partition in found["partitions"])
+        if copies < kafka.replication:
+            raise TopicsError(
+                f"Topic {name} has {copies} replicas, the settings say {kafka.replication}: the loss of a broker could "
+                f"lose what was acknowledged. Add replicas with kafka-reassign-partitions.sh, or set "
+                f"SNAG_KAFKA__REPLICATION={copies}."
+            )
 
 
-def _update_config(admin: KafkaAdminClient, topics: dict[str, table.Topic]) -> None:
+def _update_config(admin: KafkaAdminClient, topics: dict[str, table.Topic], kafka: KafkaSettings) -> None:
     from kafka.admin import ConfigResource, ConfigResourceType  # noqa: PLC0415 - as above
 
+    wanted = {name: topic.config(kafka.least_in_sync) for name, topic in topics.items()}
     described = admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, name, list(topic.config())) for name, topic in topics.items()],
+        [ConfigResource(ConfigResourceType.TOPIC, name, list(config)) for name, config in wanted.items()],
         config_filter="all",
     )["topic"]
     changed = [
         ConfigResource(ConfigResourceType.TOPIC, name, differing)
-        for name, topic in topics.items()
-        if (differing := {k: v for k, v in topic.config().items() if described[name].get(k, {}).get("value") != v})
+        for name, config in wanted.items()
+        if (differing := {k: v for k, v in config.items() if described[name].get(k, {}).get("value") != v})
     ]
     if changed:
         admin.alter_configs(changed)
