@@ -167,10 +167,10 @@ def test_history_straight_to_kafka_is_scored_against_its_truth(stack: RunningSta
 def test_simulated_traffic_reaches_clickhouse_once(stack: RunningStack) -> None:
     said = orjson.loads(stack.snag("simulate", "--visitors", "40", "--seed", "8", "--json").stdout)
     assert said["rejected"] == 0 and said["accepted"] > 500
+    of_now = "FINAL WHERE release = '2026.11.1' AND toYear(ts) > 2025"
     query = (
-        "SELECT sum(n) AS n FROM (SELECT count() AS n FROM clickstream FINAL WHERE release = '2026.11.1' AND toYear(ts) > 2025 "
-        "UNION ALL SELECT count() FROM checkouts FINAL WHERE release = '2026.11.1' AND toYear(ts) > 2025 "
-        "UNION ALL SELECT count() FROM errors FINAL WHERE release = '2026.11.1' AND toYear(ts) > 2025)"
+        f"SELECT sum(n) AS n FROM (SELECT count() AS n FROM clickstream {of_now} "
+        f"UNION ALL SELECT count() FROM checkouts {of_now} UNION ALL SELECT count() FROM errors {of_now})"
     )
     repeats = said["accepted"] * 0.03
     wait_for(
