@@ -54,7 +54,7 @@ class ClickHouse:
         self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path or "/"
         self._https = parts.scheme == "https"
         self._database = database
-        self._headers = {"X-ClickHouse-User": user}
+        self._headers = {"X-ClickHouse-User": user, "Connection": "close"}
         if password:
             self._headers["X-ClickHouse-Key"] = password
 
@@ -72,8 +72,10 @@ class ClickHouse:
             if response.status != 200:
                 raise ClickHouseError(response.read().decode(errors="replace").strip())
         except ConnectionRefusedError as error:
+            connection.close()
             raise ClickHouseUnreachable(f"No ClickHouse listens at {self.url}.") from error
         except (OSError, HTTPException) as error:
+            connection.close()
             raise ClickHouseError(f"{self.url}: the connection failed: {error or type(error).__name__}") from error
         return Answer(response.headers.get("X-ClickHouse-Format", ""), response)
 

@@ -54,6 +54,11 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start the process and wait until it serves."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start the process. It ends with the thread that calls this: it is told of that thread's death (tether)."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 tether.command(self._command()),
@@ -63,6 +68,9 @@ class ServerProcess:
                 env={**os.environ, **(self._env or {})},
                 start_new_session=True,
             )
+
+    def wait_ready(self) -> None:
+        """Wait until it serves."""
         wait_for(self._ready_or_dead, START_DEADLINE_S, f"{self._name} serves")
         assert self.is_running, f"{self._name} ended at its start: {self.log.read_text(errors='replace')[-2000:]}"
 
@@ -137,9 +145,11 @@ class KafkaCluster:
         return ",".join(broker.bootstrap for broker in self.brokers)
 
     def start(self) -> None:
-        """Start all brokers at once (each waits for a majority) and wait until they know each other."""
-        with ThreadPoolExecutor(len(self.brokers)) as threads:
-            list(threads.map(KafkaServer.start, self.brokers))
+        """Start all brokers (each waits for a majority) and wait until they know each other."""
+        for broker in self.brokers:
+            broker.launch()
+        for broker in self.brokers:
+            broker.wait_ready()
         wait_for(lambda: self.online() == len(self.brokers), START_DEADLINE_S, "all brokers are in the cluster")
 
     def online(self) -> int:

@@ -29,8 +29,8 @@ def test_the_changelogs_made_beforehand_are_those_of_its_tables(tmp_path: Path) 
     assert {table.changelog_topic_name for table in app.tables.values()} == made
 
 
-def test_a_worker_that_is_told_the_time_is_ready_before_anybody_told_it() -> None:
-    _, worker = create_app(Settings(live=LiveSettings(clock="topic")), Metrics())
+def test_a_worker_that_is_told_the_time_is_ready_before_anybody_told_it(tmp_path: Path) -> None:
+    _, worker = create_app(Settings(live=LiveSettings(clock="topic")), Metrics(), tmp_path)
     assert worker.not_ready() != ""
     worker.joined()
     assert worker.not_ready() == ""
