@@ -82,6 +82,7 @@ def test_checkouts_an_hour_behind(pipeline: Pipeline) -> None:
     pipeline.assert_exact(Expected(events))
 
 
+@pytest.mark.long
 def test_a_burst_of_ten_times_the_events_and_all_of_them_again_from_offset_0(pipeline: Pipeline) -> None:
     events = stream(seed=4, visitors=800)
     expected = Expected(events)
