@@ -55,7 +55,7 @@ class ServerProcess:
     def start(self) -> None:
         """Start the process and wait until it serves."""
         self.launch()
-        self.wait_ready()
+        self.wait_serving()
 
     def launch(self) -> None:
         """Start the process. It ends with the thread that calls this: it is told of that thread's death (tether)."""
@@ -69,7 +69,7 @@ class ServerProcess:
                 start_new_session=True,
             )
 
-    def wait_ready(self) -> None:
+    def wait_serving(self) -> None:
         """Wait until it serves."""
         wait_for(self._ready_or_dead, START_DEADLINE_S, f"{self._name} serves")
         assert self.is_running, f"{self._name} ended at its start: {self.log.read_text(errors='replace')[-2000:]}"
@@ -149,7 +149,7 @@ class KafkaCluster:
         for broker in self.brokers:
             broker.launch()
         for broker in self.brokers:
-            broker.wait_ready()
+            broker.wait_serving()
         wait_for(lambda: self.online() == len(self.brokers), START_DEADLINE_S, "all brokers are in the cluster")
 
     def online(self) -> int:
