@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(
 
 PAGES = Path(__file__).parent / "vendors"
 
-# posthog-js keeps silent in a browser that says it is driven by a program; this one has to pass for a person's.
+# posthog-js keeps silent in a browser that says it is driven by a program; this one has to pass for a person's. The
+# agent is the whole browser's: one emulated for a page is lifted before `pagehide`, and no $pageleave would be sent.
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 A_PERSONS = """
 Object.defineProperty(navigator, "webdriver", { get: () => false });
@@ -116,14 +117,20 @@ def test_a_library_that_knows_nothing_but_our_address(
 
     url = f"{site}/{name}.html"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=list(FLAGS))
-        page = browser.new_page(user_agent=AGENT)
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, headless=True, args=[*FLAGS, f"--user-agent={AGENT}"]
+        )
+        page = browser.new_page()
         page.add_init_script(A_PERSONS)
         visit = Visit(page, collector, url)
         visit.wait_for("page_view", "checkout_started")
         if "click" in types:
             visit.page.click("#pay")
         found = visit.wait_for(*types)
+        if "click" in types:
+            visit.page.goto("about:blank")
+            left = visit.wait_for("page_leave")["page_leave"]
+            assert (left.url, left.visitor_id) == (found["page_view"].url, found["page_view"].visitor_id)
         browser.close()
 
     assert visit.complaints == []
