@@ -56,8 +56,8 @@ def memory_bytes(collector: CollectorProcess) -> int:
     return int(psutil.Process(collector.pid).memory_info().rss)
 
 
-def connect(collector: CollectorProcess) -> socket.socket:
-    found = socket.create_connection(("127.0.0.1", collector.port), timeout=CLIENT_TIMEOUT_S)
+def connect(collector: CollectorProcess, from_: str = "127.0.0.1") -> socket.socket:
+    found = socket.create_connection(("127.0.0.1", collector.port), CLIENT_TIMEOUT_S, (from_, 0))
     found.settimeout(CLIENT_TIMEOUT_S)
     return found
 
@@ -102,37 +102,64 @@ def test_answers_are_framed_as_asked(collector: CollectorProcess) -> None:
             assert is_closed(closing)
 
 
+def turned_away(flood: list[socket.socket], left: int) -> Counter[int]:
+    """Wait until all of `flood` but `left` have an answer, by status (0: none before the end); those leave `flood`."""
+    answers: Counter[int] = Counter()
+    for connection in flood:
+        connection.setblocking(False)
+
+    def all_but_those_held_have_an_answer() -> bool:
+        for connection in flood[:]:
+            try:
+                first = connection.recv(65536)
+            except BlockingIOError:
+                continue
+            except ConnectionResetError:
+                first = b""
+            flood.remove(connection)
+            if first:
+                head, _, body = first.partition(b"\r\n\r\n")
+                assert b"retry-after:" in head
+                assert json.loads(body)["code"] == "too_many_connections"
+            answers[int(first.split()[1]) if first else 0] += 1
+        return len(flood) <= left
+
+    wait_for(all_but_those_held_have_an_answer, DEADLINE_S, "the flood is turned away")
+    return answers
+
+
+def is_served(connection: socket.socket) -> bool:
+    connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+    return answer_of(connection)[0] == 200
+
+
 def test_more_connections_than_it_holds_are_turned_away_politely(collector: CollectorProcess) -> None:
     before = memory_bytes(collector)
     with ExitStack() as stack:
         held = stack.enter_context(connect(collector))
-        held.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert answer_of(held)[0] == 200
-        answers: Counter[int] = Counter()
+        assert is_served(held)
         flood = [stack.enter_context(connect(collector)) for _ in range(FLOOD)]
-        for connection in flood:
-            connection.setblocking(False)
-
-        def all_but_those_held_have_an_answer() -> bool:
-            for connection in flood[:]:
-                try:
-                    first = connection.recv(65536)
-                except BlockingIOError:
-                    continue
-                except ConnectionResetError:
-                    first = b""
-                flood.remove(connection)
-                if first:
-                    head, _, body = first.partition(b"\r\n\r\n")
-                    assert b"retry-after:" in head
-                    assert json.loads(body)["code"] == "too_many_connections"
-                answers[int(first.split()[1]) if first else 0] += 1
-            return len(flood) < MAX_CONNECTIONS
-
-        wait_for(all_but_those_held_have_an_answer, DEADLINE_S, "the flood is turned away")
+        answers = turned_away(flood, MAX_CONNECTIONS - 1)
         assert answers == {503: FLOOD - len(flood)}
-        held.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert answer_of(held)[0] == 200, "those who were there are served"
+        assert is_served(held), "those who were there are served"
+    wait_for(lambda: collector.post({"type": "click"}).status == 200, DEADLINE_S, "there is room again")
+    assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_hundred_thousand_connections_are_turned_away_politely(collector: CollectorProcess) -> None:
+    """In waves, each from an address of its own: one has no more than 28,000 ports."""
+    before = memory_bytes(collector)
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(collector)) for _ in range(MAX_CONNECTIONS)]
+        answers: Counter[int] = Counter()
+        for wave in range(50):
+            with ExitStack() as there:
+                flood = [there.enter_context(connect(collector, f"127.0.1.{1 + wave}")) for _ in range(2000)]
+                answers += turned_away(flood, 0)
+            assert all(map(is_served, held)), "those who were there are served"
+        assert answers == {503: 100_000}
     wait_for(lambda: collector.post({"type": "click"}).status == 200, DEADLINE_S, "there is room again")
     assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
 
