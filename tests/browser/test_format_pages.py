@@ -102,7 +102,7 @@ def test_what_a_page_sends_arrives_as_it_was_sent(pipeline: Pipeline, browser: B
         wait_for(lambda: made.acknowledged() >= wanted, ARRIVAL_DEADLINE_S, "everything is answered")
         assert made.complaints == []
         made.page.context.close()
-    rows = wait_for_rows(pipeline, wanted)
+    rows = wait_for_rows(pipeline, front, wanted)
     assert Counter(rows[id_]["type"] for id_ in snowplow) == Counter(dict.fromkeys(TYPES_OF_A_ROUND, ROUNDS))
     assert len({(rows[id_]["visitor_id"], rows[id_]["session_id"]) for id_ in snowplow}) == 1
     assert all(rows[id_]["visitor_id"] and rows[id_]["session_id"] for id_ in snowplow)
@@ -138,7 +138,7 @@ def test_nothing_of_a_page_is_lost_and_nothing_counts_twice(
         made.page.context.close()
     assert len(snowplow) == len(TYPES_OF_A_ROUND) * (ROUNDS_OF_A_KILL if killed else ROUNDS)
     assert acknowledged >= set(snowplow)
-    rows = wait_for_rows(pipeline, acknowledged)
+    rows = wait_for_rows(pipeline, front, acknowledged)
     assert len(typed(rows, "order_completed")) == (ROUNDS_OF_A_KILL if killed else ROUNDS)
 
 

@@ -68,11 +68,30 @@ def shop_row(sent: Sent) -> Row:
     return row | {"type": type_, "kind": kind, "props": props}
 
 
+def plain_row(sent: Sent) -> Row:
+    """The row of an event of `shop_story` whose properties arrive as they were sent, without Segment's meaning."""
+    row = shop_row(sent)
+    if "props" in row:
+        row["props"] = {name: str(value) for name, value in sent["props"].items()}
+    return row
+
+
+def ga4_row(sent: Sent) -> Row:
+    """The row of an event of `shop_story` that was told in GA4's words."""
+    row = shop_row(sent)
+    if "props" in row:
+        row["props"] = {"currency": "EUR", "value": "30.5"}
+        if sent["name"] == "Order Completed":
+            row["props"] |= {"order_id": sent["props"]["order_id"], "checkout_id": sent["props"]["order_id"]}
+    return row
+
+
 @dataclass(frozen=True)
 class Client:
     """One real client. `loses`: faults after which it gives events up without another try, and why.
 
-    `story` makes the events of a run; `row` says what a sent one has to become in ClickHouse.
+    `story` makes the events of a run; `row` says what a sent one has to become in ClickHouse; `named` is how an event's
+    own id stands in a body, where bodies may name other events too. `timed`: whether it says when an event happened.
     """
 
     name: str
@@ -81,9 +100,12 @@ class Client:
     story: Callable[[str, int], list[Sent]] = shop_story
     row: Callable[[Sent], Row] = shop_row
     loses: dict[str, str] = field(default_factory=dict)
+    named: str = "%s"
+    timed: bool = True
 
 
 _SENDS_ONCE: Final = dict.fromkeys(("429", "503", "kill"), "it sends once, whatever the answer")
+_SENTRY: Final = '{"event_id":"%s"'  # the envelope's header; breadcrumbs name earlier events
 
 CATALOGUE: Final[tuple[Client, ...]] = (
     Client("segment-analytics-python", "segment_python.py"),
@@ -95,8 +117,13 @@ CATALOGUE: Final[tuple[Client, ...]] = (
     Client("posthog-node", "posthog_node.mjs"),
     Client("snowplow-tracker", "snowplow_python.py", story=snowplow_story, row=snowplow_row),
     Client("@snowplow/node-tracker", "snowplow_node.mjs", story=snowplow_story, row=snowplow_row),
-    Client("sentry-sdk", "sentry_python.py", story=sentry_story, row=sentry_row, loses=_SENDS_ONCE),
-    Client("@sentry/node", "sentry_node.mjs", story=sentry_story, row=sentry_row, loses=_SENDS_ONCE),
+    Client("sentry-sdk", "sentry_python.py", story=sentry_story, row=sentry_row, loses=_SENDS_ONCE, named=_SENTRY),
+    Client("@sentry/node", "sentry_node.mjs", story=sentry_story, row=sentry_row, loses=_SENDS_ONCE, named=_SENTRY),
+    Client("cloudevents (structured)", "cloudevents_python.py", arguments=("structured",), row=plain_row),
+    Client("cloudevents (binary)", "cloudevents_python.py", arguments=("binary",), row=plain_row),
+    Client("GA4 Measurement Protocol", "ga4_python.py", arguments=("protocol",), row=ga4_row, timed=False),
+    Client("GA4 tag", "ga4_python.py", arguments=("tag",), row=ga4_row, loses=_SENDS_ONCE, timed=False),
+    Client("pixel", "pixel_python.py", row=plain_row, loses=_SENDS_ONCE, timed=False),
 )
 
 

@@ -14,9 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+import brotli
+
 Fault = Literal["429", "503", "swallow"]
 """What happens to one request: refused, or served by the collector and then answered 503, as if the answer got lost."""
 
+ACKNOWLEDGED = (200, 204)
 RETRY_AFTER_S = 1
 TIMEOUT_S = 30
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
@@ -26,7 +29,7 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "conte
 class Forwarder:
     """Forwards to `target`; the first requests that carry events meet `faults`, one each, in order.
 
-    `acknowledged` holds the bodies, inflated, of all requests that the client saw answered 200.
+    `acknowledged` holds the bodies, inflated, paths and headers of all requests that the collector answered 200 or 204.
     """
 
     target: tuple[str, int]
@@ -41,7 +44,7 @@ class Forwarder:
             return self.faults.pop(0) if self.faults else None
 
     def was_acknowledged(self, id_: str) -> bool:
-        """Whether a request with this id in it was answered 200."""
+        """Whether a request with this text in it was answered 200 or 204."""
         needle = id_.encode()
         return any(needle in body for body in self.acknowledged)
 
@@ -65,8 +68,10 @@ def _handler(forwarder: Forwarder) -> type[BaseHTTPRequestHandler]:
             if fault == "swallow":
                 self._refuse(503)
                 return
-            if status == 200:
-                forwarder.acknowledged.append(_plain(body) + b"\n" + unquote_to_bytes(self.path))
+            if status in ACKNOWLEDGED:
+                forwarder.acknowledged.append(
+                    _plain(body, self.headers.get("Content-Encoding", "")) + b"\n" + unquote_to_bytes(self.path)
+                )
             self._answer(status, headers, answer)
 
         do_GET = do_POST
@@ -118,7 +123,9 @@ def _handler(forwarder: Forwarder) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _plain(body: bytes) -> bytes:
+def _plain(body: bytes, encoding: str) -> bytes:
+    if encoding == "br":
+        return bytes(brotli.decompress(body))
     try:
         return gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
     except (OSError, EOFError, zlib.error):
