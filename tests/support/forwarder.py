@@ -69,9 +69,8 @@ def _handler(forwarder: Forwarder) -> type[BaseHTTPRequestHandler]:
                 self._refuse(503)
                 return
             if status in ACKNOWLEDGED:
-                forwarder.acknowledged.append(
-                    _plain(body, self.headers.get("Content-Encoding", "")) + b"\n" + unquote_to_bytes(self.path)
-                )
+                plain = _plain(body, self.headers.get("Content-Encoding", ""))
+                forwarder.acknowledged.append(b"\n".join((plain, unquote_to_bytes(self.path), bytes(self.headers))))
             self._answer(status, headers, answer)
 
         do_GET = do_POST
