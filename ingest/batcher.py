@@ -19,6 +19,10 @@ class AckError(Exception):
     """A record was not acknowledged: it may or may not have been stored. The text says why."""
 
 
+class RefusedError(AckError):
+    """Kafka has looked at a record and will not have it: sending the same bytes again brings the same answer."""
+
+
 class Sink(Protocol):
     """Where records go. One record is one call; its outcome comes back once, on the event loop, never from inside."""
 

@@ -11,19 +11,44 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ingest.batcher import AckError, Done
+from ingest.batcher import AckError, Done, RefusedError
 from schemas.logs import get_logger
 from schemas.settings import KafkaSettings
-from schemas.topics import CHECKOUTS, CLICKSTREAM, ERRORS, MAX_RECORD_BYTES, NDJSON, RECEIVED_AT_HEADER, REJECTED
+from schemas.topics import (
+    CHECKOUTS,
+    CLICKSTREAM,
+    ERASURES,
+    ERRORS,
+    MAX_RECORD_BYTES,
+    NDJSON,
+    RECEIVED_AT_HEADER,
+    REJECTED,
+)
 
 _log = get_logger(__name__)
 
-TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED)
+TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED, ERASURES)
+"""All that the collector writes to: Kafka counts as up when it has them all."""
 
 _PROBE_INTERVAL_S: Final = 1.0  # how long an idle collector may believe in a dead Kafka, and a busy one in a live one
 _PROBE_TIMEOUT_S: Final = 2.0  # a broker that takes longer to list a topic is not one to promise durability on
 _QUEUE_KIB: Final = 1024 * 1024  # librdkafka's own bound; ingest.max_in_flight_bytes lies far below it
 _POLL_S: Final = 0.001  # between looks for outcomes while there are any to come; a broker takes longer than that
+_LASTING: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,  # the topic's max.message.bytes, or ours
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.RECORD_LIST_TOO_LARGE,  # the broker's segment size
+        KafkaError.INVALID_RECORD,  # a compacted topic, a schema that the broker checks
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.TOPIC_EXCEPTION,  # no name of a topic
+    }
+)
+"""Answers to what a record is. That a topic or partition is not there, or not ours to write to, is none: it is mended
+in Kafka, and until then everything waits."""
+
 _CONTENT_TYPE: Final = ("content-type", NDJSON.encode())
 
 
@@ -37,7 +62,7 @@ class KafkaSink:
 
     def __init__(self, settings: KafkaSettings, *, ack_timeout_s: float) -> None:
         self._settings = settings
-        self._names = [topic.full_name(settings.topic_prefix) for topic in TOPICS]
+        self._topics = {topic.full_name(settings.topic_prefix): topic for topic in TOPICS}
         self._producer = _producer(settings, max(int(ack_timeout_s * 1000 * 0.9), 100))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
@@ -79,9 +104,9 @@ class KafkaSink:
                 topic, value, partition=partition, headers=headers, on_delivery=partial(self._delivered, done)
             )
         except (KafkaException, BufferError) as error:  # partition unknown, record too large, queue full
-            self.mark_down(str(error))
+            found = error.args[0]
             assert self._loop is not None  # noqa: S101  start() is what makes a sink
-            self._loop.call_soon(done, AckError(str(error)))
+            self._loop.call_soon(done, self._failure(topic, found if isinstance(found, KafkaError) else str(error)))
             return
         self._outstanding += 1
         self._poll_soon()
@@ -120,13 +145,21 @@ class KafkaSink:
         finally:
             self._poll_soon()
 
-    def _delivered(self, done: Done, error: KafkaError | None, _message: Message) -> None:
+    def _delivered(self, done: Done, error: KafkaError | None, message: Message) -> None:
         self._outstanding -= 1
         if not self._outstanding and self._flushed is not None:
             self._flushed.set()
-        if error is not None:
-            self.mark_down(error.str())
-        done(None if error is None else AckError(error.str()))
+        done(None if error is None else self._failure(message.topic() or "", error))
+
+    def _failure(self, topic: str, error: KafkaError | str) -> AckError:
+        """What `error` says of the record, or, if it is none about records, of Kafka, which then counts as down."""
+        reason = error if isinstance(error, str) else error.str()
+        if isinstance(error, KafkaError) and error.code() in _LASTING:
+            return RefusedError(reason)
+        if topic not in self._topics:  # a name of another version: no probe will tell when it is there
+            return RefusedError(reason)
+        self.mark_down(reason)
+        return AckError(reason)
 
     # The watching thread.
 
@@ -159,7 +192,7 @@ class KafkaSink:
     def _probe(self) -> int:
         """How many partitions the co-partitioned topics have. Raises KafkaException unless all have a leader."""
         counts = []
-        for name in self._names:
+        for name, known in self._topics.items():
             topic = self._producer.list_topics(name, timeout=_PROBE_TIMEOUT_S).topics[name]
             if topic.error is not None:
                 raise KafkaException(
@@ -169,7 +202,8 @@ class KafkaSink:
                 )
             if any(partition.leader < 0 for partition in topic.partitions.values()):
                 raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, f"topic {name} lacks a leader"))
-            counts.append(len(topic.partitions))
+            if known.copartitioned:
+                counts.append(len(topic.partitions))
         return min(counts)
 
 

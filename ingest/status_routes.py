@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ingest.budget import Budget
 from ingest.http import Receive, Scope, Send, respond, respond_problem
 from ingest.refusal import RequestError
+from ingest.spool.quarantine import Quarantine
 from ingest.storage import Storage
 from schemas.metrics import Metrics
 
@@ -61,6 +62,7 @@ class StatusRoutes:
                 "max_bytes": spool.max_bytes,
                 "lag_s": round(spool.lag_s(), 1),
             },
+            "quarantine": _quarantine(spool.quarantine),
         }
         if reason := "; ".join(filter(None, (kafka.reason, spool.error))):
             found["reason"] = reason
@@ -78,9 +80,23 @@ class StatusRoutes:
         gauge("snag_ingest_spool_bytes").set(spool.backlog_bytes)
         gauge("snag_ingest_spool_lag_seconds").set(spool.lag_s())
         gauge("snag_ingest_spool_damaged_bytes").set(spool.damaged_bytes)
+        gauge("snag_ingest_quarantine_bytes").set(spool.quarantine.size_bytes)
 
     async def keep_observing(self) -> None:
         """Do so until cancelled: for processes that share a port, of which any one answers for all."""
         while True:
             self.observe()
             await asyncio.sleep(_OBSERVE_INTERVAL_S)
+
+
+def _quarantine(found: Quarantine) -> dict[str, object]:
+    """What Kafka refuses for good. It is no reason not to be ready: everything else is taken."""
+    if not found.events:
+        return {"events": 0}
+    return {
+        "events": found.events,
+        "size_bytes": found.size_bytes,
+        "path": str(found.path),
+        "reason": found.reason,
+        "fix": "snag quarantine send, once Kafka takes them",
+    }

@@ -31,6 +31,7 @@ class Storage:
             topic_prefix=prefix,
             is_in_kafka=self.delivery.is_in_kafka,
             drained=self.delivery.drained,
+            quarantined=metrics.counter("snag_ingest_quarantined_events_total").inc,
         )
         self._draining: asyncio.Task[None] | None = None
 

@@ -26,6 +26,8 @@ MetricName = Literal[
     "snag_ingest_spool_bytes",
     "snag_ingest_spool_lag_seconds",
     "snag_ingest_spool_damaged_bytes",
+    "snag_ingest_quarantined_events_total",
+    "snag_ingest_quarantine_bytes",
     "snag_writer_rows_total",
     "snag_writer_inserts_total",
     "snag_writer_insert_failures_total",
@@ -82,6 +84,10 @@ METRICS: Final[dict[MetricName, Metric]] = {
         Gauge, "Age of the oldest record that waits in the spool.", across="livemax"
     ),
     "snag_ingest_spool_damaged_bytes": Metric(Gauge, "Bytes of the spool that the disk gave back changed."),
+    "snag_ingest_quarantined_events_total": Metric(
+        Counter, "Events that were taken and that Kafka refuses for good: they wait in the quarantine file."
+    ),
+    "snag_ingest_quarantine_bytes": Metric(Gauge, "Bytes in the quarantine file.", across="livemax"),
     "snag_writer_rows_total": Metric(Counter, "Rows in successful inserts.", ("table",)),
     "snag_writer_inserts_total": Metric(Counter, "Successful inserts.", ("table",)),
     "snag_writer_insert_failures_total": Metric(Counter, "Inserts that failed and are tried again.", ("table",)),

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final, Protocol
 
-from ingest.batcher import MAX_RECORD_BYTES, MAX_RECORD_LINES, AckError, Sink
+from ingest.batcher import MAX_RECORD_BYTES, MAX_RECORD_LINES, AckError, RefusedError, Sink
 from ingest.spool.frame import Record
+from ingest.spool.quarantine import Refused
 from ingest.spool.repartition import repartition
 from ingest.spool.spool import Place, Spool
 from schemas.logs import get_logger
@@ -31,7 +32,8 @@ class Drain:
     """A task that moves records from `spool` to `sink` while Kafka is up.
 
     A step is released from the spool only when Kafka has acknowledged all of it; after a failure it is sent again
-    whole. Neighbours of one partition share a Kafka record.
+    whole. Neighbours of one partition share a Kafka record. One that Kafka refuses for good is halved until the events
+    stand alone that it means; these go to quarantine, so that nothing waits behind them.
     """
 
     def __init__(
@@ -43,14 +45,18 @@ class Drain:
         topic_prefix: str,
         is_in_kafka: Callable[[Place], Awaitable[bool]],
         drained: Callable[[], None],
+        quarantined: Callable[[int], None],
     ) -> None:
-        """`is_in_kafka` says whether Kafka has a record already; `drained` is called after each step."""
+        """`is_in_kafka` says whether Kafka has a record already; `drained` is called after each step, `quarantined`
+        with the number of events that went there.
+        """
         self._spool = spool
         self._sink = sink
         self._layout = layout
         self._prefix = topic_prefix
         self._is_in_kafka = is_in_kafka
         self._drained = drained
+        self._quarantined = quarantined
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -60,9 +66,17 @@ class Drain:
             if self._layout.up and await self._drain_once():
                 continue
             if now() >= adopt_at:
-                self._spool.adopt_orphans()
+                await self._look_around()
                 adopt_at = now() + _ADOPT_INTERVAL_S
             await asyncio.sleep(_IDLE_S)
+
+    async def _look_around(self) -> None:
+        """See what others have left in the spool's directory."""
+        self._spool.adopt_orphans()
+        try:
+            await asyncio.to_thread(self._spool.quarantine.look)
+        except OSError as error:
+            _log.warning("the quarantine cannot be read", path=str(self._spool.quarantine.path), reason=str(error))
 
     async def _drain_once(self) -> bool:
         """Move one portion. Whether there was one and all of it went."""
@@ -72,7 +86,10 @@ class Drain:
                 self._drained()
                 return False
             for step in _steps(portion.records):
-                await self._send([record for record, place in step if not await self._is_in_kafka(place)])
+                refused = await self._send([record for record, place in step if not await self._is_in_kafka(place)])
+                if refused:
+                    await self._spool.quarantine.keep(refused)
+                    self._quarantined(len(refused))
                 self._spool.release(step[-1][1])
                 self._drained()
         except (AckError, OSError) as error:
@@ -83,27 +100,46 @@ class Drain:
             return False
         return True
 
-    async def _send(self, records: list[Record]) -> None:
-        """Return when Kafka has acknowledged all `records`. Raises AckError."""
+    async def _send(self, records: list[Record]) -> list[Refused]:
+        """Return when Kafka has all `records` but those events that it refuses for good. Raises AckError."""
         merged = list(merge(repartitioned(records, self._layout.partitions)))
-        if not merged:
-            return
-        loop = asyncio.get_running_loop()
-        all_done: asyncio.Future[None] = loop.create_future()
-        left = len(merged)
+        outcomes = await asyncio.gather(*map(self._submit, merged))
+        refused: list[Refused] = []
+        for record, error in zip(merged, outcomes, strict=True):
+            if error is not None:
+                refused += await self._halved(record, error)
+        return refused
+
+    def _submit(self, record: Record) -> asyncio.Future[RefusedError | None]:
+        """Send `record`: None when Kafka has it, an error when it refuses it for good. Raises AckError."""
+        outcome: asyncio.Future[RefusedError | None] = asyncio.get_running_loop().create_future()
 
         def done(error: AckError | None) -> None:
-            nonlocal left
-            left -= 1
-            if not all_done.done():
-                if error is not None:
-                    all_done.set_exception(error)
-                elif not left:
-                    all_done.set_result(None)
+            if outcome.cancelled():
+                return
+            if error is None or isinstance(error, RefusedError):
+                outcome.set_result(error)
+            else:
+                outcome.set_exception(error)
 
-        for record in merged:
-            self._sink.send(self._prefix + record.topic, record.partition, record.value, record.received_at_ms, done)
-        await all_done
+        self._sink.send(self._prefix + record.topic, record.partition, record.value, record.received_at_ms, done)
+        return outcome
+
+    async def _halved(self, record: Record, error: RefusedError) -> list[Refused]:
+        """Send `record`, which Kafka refuses, in parts; returns the events that it refuses one by one. Raises AckError.
+
+        A part at a time: Kafka judges together what the producer sends together.
+        """
+        lines = record.value.split(b"\n")
+        if len(lines) == 1:
+            return [Refused(record, str(error))]
+        refused: list[Refused] = []
+        middle = len(lines) // 2
+        for half in (lines[:middle], lines[middle:]):
+            part = record._replace(value=b"\n".join(half))
+            if (again := await self._submit(part)) is not None:
+                refused += await self._halved(part, again)
+        return refused
 
 
 def repartitioned(records: Iterable[Record], partitions: int) -> Iterator[Record]:

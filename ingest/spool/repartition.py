@@ -15,6 +15,13 @@ _KEYED: Final = frozenset(topic.name for topic in RAW)
 _decode: Final = msgspec.json.Decoder(Event).decode
 
 
+def _partition_of(line: bytes, partitions: int) -> int:
+    try:
+        return partition_of(partition_key(_decode(line)), partitions)
+    except msgspec.MsgspecError:  # of another version: those who read it say what is wrong with it
+        return partition_of(line, partitions)
+
+
 def repartition(record: Record, partitions: int) -> Iterator[Record]:
     """The lines of `record` as records for `partitions`, each in the partition of its own key."""
     if record.topic == ERASURES.name:  # has one partition, whatever the others have
@@ -25,6 +32,6 @@ def repartition(record: Record, partitions: int) -> Iterator[Record]:
         return
     lines: dict[int, list[bytes]] = {}
     for line in record.value.split(b"\n"):
-        lines.setdefault(partition_of(partition_key(_decode(line)), partitions), []).append(line)
+        lines.setdefault(_partition_of(line, partitions), []).append(line)
     for partition, own in lines.items():
         yield record._replace(partition=partition, partitions=partitions, value=b"\n".join(own))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ingest.spool.frame import Record, frame_bytes, scan
+from ingest.spool.quarantine import Quarantine
 from ingest.spool.slot import Slot, SpoolError, take_slot
 from ingest.spool.writer import Adopt, Append, Appended, Outcomes, Place, Retire, SegmentWriter
 from schemas.logs import get_logger
@@ -51,6 +52,7 @@ class Spool(Outcomes):
     def __init__(self, root: Path, *, max_bytes: int) -> None:
         self._root = root
         self.max_bytes = max_bytes
+        self.quarantine = Quarantine(root)
         self._segments: deque[_Segment] = deque()
         self._slot: Slot | None = None
         self._writer: SegmentWriter | None = None
@@ -63,8 +65,8 @@ class Spool(Outcomes):
 
     @property
     def used_bytes(self) -> int:
-        """What the segments take on the disk, with what is on its way there."""
-        return self._kept_bytes + self._appending_bytes
+        """What segments and quarantine take on the disk, with what is on its way there."""
+        return self._kept_bytes + self._appending_bytes + self.quarantine.size_bytes
 
     @property
     def backlog_bytes(self) -> int:
@@ -96,6 +98,7 @@ class Spool(Outcomes):
         )
         self._writer.start()
         self.adopt_orphans()
+        self.quarantine.look()
         if numbers:
             _log.info("records wait in the spool", path=str(slot.path), size_bytes=self.backlog_bytes)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from snag.cli import config, data, demo, sdk, stack
+from snag.cli import config, data, demo, quarantine, sdk, stack
 from snag.cli.doctor import doctor
 from snag.cli.failures import is_configuration_error
 
@@ -47,6 +47,7 @@ def create_cli() -> typer.Typer:
     app.add_typer(config.app, name="config")
     app.add_typer(sdk.app, name="sdk")
     app.add_typer(demo.app, name="demo")
+    app.add_typer(quarantine.app, name="quarantine")
     return app
 
 

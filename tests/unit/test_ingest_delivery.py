@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingest.batcher import AckError, Done
+from ingest.batcher import AckError, Done, RefusedError
 from ingest.budget import Budget
 from ingest.delivery import Delivery
 from ingest.spool import Record, Spool
 from ingest.spool.drain import Drain, merge, repartitioned
+from ingest.spool.quarantine import Refused
 from schemas.event import Event, partition_key
 from schemas.metrics import Metrics
 from schemas.topics import partition_of
@@ -33,13 +34,18 @@ class FakeKafka:
     reason: str = ""
     partitions: int = 4
     answering: bool = False
+    largest_bytes: int = MIB
+    stored: list[bytes] = field(default_factory=list)
     sent: list[tuple[str, int, bytes, int, Done]] = field(default_factory=list)
     on_change: Callable[[], None] = lambda: None
 
     def send(self, topic: str, partition: int, value: bytes, received_at_ms: int, done: Done) -> None:
         self.sent.append((topic, partition, value, received_at_ms, done))
         if self.answering:
-            asyncio.get_running_loop().call_soon(done, None)
+            refused = len(value) > self.largest_bytes
+            asyncio.get_running_loop().call_soon(done, RefusedError("too large") if refused else None)
+            if not refused:
+                self.stored.append(value)
 
     def mark_down(self, reason: str) -> None:
         if self.up:
@@ -62,6 +68,7 @@ class Rig:
     delivery: Delivery
     outcomes: list[AckError | None] = field(default_factory=list)
     drain: asyncio.Task[None] | None = None
+    quarantined: list[int] = field(default_factory=list)
 
     def send(self, value: bytes = b"1") -> None:
         self.delivery.send("t_clickstream", 0, value, 5, self.outcomes.append)
@@ -74,6 +81,7 @@ class Rig:
             topic_prefix="t_",
             is_in_kafka=self.delivery.is_in_kafka,
             drained=self.delivery.drained,
+            quarantined=self.quarantined.append,
         )
         self.drain = asyncio.get_running_loop().create_task(drain.run())
 
@@ -232,6 +240,45 @@ async def test_a_step_that_fails_is_sent_again_whole(rigs: Callable[..., Rig]) -
     assert r.kafka.values() == [b"1", b"1"]
 
 
+@pytest.mark.parametrize("direct", [True, False])
+async def test_what_kafka_refuses_for_good_goes_to_quarantine_and_the_rest_goes_on(
+    direct: bool, rigs: Callable[..., Rig]
+) -> None:
+    r = rigs(up=direct)
+    r.kafka.answering = True
+    r.kafka.largest_bytes = 40
+    r.start_drain()
+    lines = [b"%02d" % n for n in range(30)]
+    lines[7] = b"seven " * 10
+    r.send(b"\n".join(lines))
+    r.send(b"30")
+    await until(lambda: r.outcomes == [None, None])
+    if not direct:
+        r.kafka.come_back()
+    await until(lambda: r.spool.backlog_bytes == 0)
+    stored = b"\n".join(r.kafka.stored).split(b"\n")
+    assert [line for line in stored if line != b"30"] == [line for line in lines if len(line) < 40]
+    assert stored.count(b"30") == 1
+    quarantine = r.spool.quarantine
+    assert (quarantine.events, quarantine.reason, r.quarantined) == (1, "too large", [1])
+    assert b"seven seven" in quarantine.path.read_bytes()
+    assert r.kafka.up
+
+
+async def test_with_a_full_quarantine_what_kafka_refuses_is_not_taken_and_all_else_is(rigs: Callable[..., Rig]) -> None:
+    r = rigs()
+    r.kafka.answering = True
+    r.kafka.largest_bytes = 40
+    await r.spool.quarantine.keep([Refused(Record("clickstream", 0, 4, 5, b"x" * MIB), "too large")])
+    r.start_drain()
+    r.send(b"x" * 60)
+    r.send(b"small")
+    await until(lambda: len(r.outcomes) == 2)
+    assert [type(outcome) for outcome in r.outcomes] == [AckError, type(None)]
+    assert "too large; the spool is full" in str(r.outcomes[0])
+    assert r.kafka.stored == [b"small"]
+
+
 async def test_what_kafka_acknowledged_late_is_not_sent_again(rigs: Callable[..., Rig]) -> None:
     r = rigs()
     for value in (b"late", b"lost", b"open"):
@@ -286,6 +333,8 @@ def test_records_taken_for_another_number_of_partitions_are_taken_apart() -> Non
     beyond = [record for record in repartitioned(mislabelled, 3) if record not in mislabelled]
     assert sum(record.value.count(b"\n") + 1 for record in beyond) == sum(len(by_eight[p]) for p in by_eight if p > 2)
     assert {record.partition for record in beyond} <= {0, 1, 2}
+    (other,) = repartitioned([Record("errors", 0, 8, 5, b'{"of": "another version"}')], 1)
+    assert other == Record("errors", 0, 1, 5, b'{"of": "another version"}')
     (rejected,) = repartitioned([Record("rejected", 7, 8, 5, b"{}\n{}")], 3)
     assert rejected == Record("rejected", 1, 3, 5, b"{}\n{}")
     (erasure,) = repartitioned([Record("erasures", 0, 8, 5, b"{}")], 3)
