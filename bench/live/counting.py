@@ -10,8 +10,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import zstandard
-
 from processors.domain.bucket import Bucket
 from processors.domain.emission import Emission
 from processors.domain.fact import Line
@@ -52,8 +50,7 @@ class CountingPartition(Partition):
 def counted(changelog: Iterable[tuple[bytes, bytes | None]]) -> int:
     """The events in the newest blob of each bucket of a changelog's records (key, value), oldest first."""
     blobs = {key: value for key, value in changelog if b"/b/" in key and value is not None}
-    unpack: Any = zstandard.ZstdDecompressor().decompress
-    return sum(sum(Bucket.load(unpack(blob)).loose.values()) for blob in blobs.values())
+    return sum(sum(Bucket.load(blob).loose.values()) for blob in blobs.values())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+import zstandard
 
 from processors.domain.fact import Fact
 from processors.domain.funnels.cohort import CellKey as StepCell
@@ -19,27 +20,47 @@ MinuteKey = tuple[str, int]
 FLOOD_KEPT: Final = 2000
 """Ids of hot keys' events that a bucket remembers: a client's retry comes within seconds, a flood has no end."""
 
-_pack: Final = msgspec.msgpack.Encoder().encode
+_FORMAT: Final = 2  # first byte of a blob; another one cannot be read
+_LENGTH_BYTES: Final = 4
+_LEVEL: Final = -1  # of zstd, no entropy coding: nine facts of 1,856 bytes are 710 in 4 us, at level 1 600 in 8 us
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_compress: Final = zstandard.ZstdCompressor(level=_LEVEL).compress
+_decompress: Final = zstandard.ZstdDecompressor().decompress
+_decode_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
+_decode_steps: Final = msgspec.msgpack.Decoder(Steps).decode
 
 
-_unpack_visitor: Final = msgspec.msgpack.Decoder(Visitor).decode
-_unpack_steps: Final = msgspec.msgpack.Decoder(Steps).decode
+class FormatError(Exception):
+    """A blob that another version of this program wrote."""
 
 
-class _Blob(msgspec.Struct, array_like=True):
-    """A bucket at rest; fields as in Bucket, values packed."""
+def _pack(value: Visitor | Steps) -> bytes:
+    return _compress(_encode(value))
+
+
+def _unpack_visitor(packed: bytes) -> Visitor:
+    return _decode_visitor(_decompress(packed))
+
+
+def _unpack_steps(packed: bytes) -> Steps:
+    return _decode_steps(_decompress(packed))
+
+
+class _Header(msgspec.Struct, array_like=True):
+    """What a blob begins with; fields as in Bucket, of visitors and cohorts the sizes in bytes of what follows."""
 
     offsets: dict[str, int]
-    visitors: dict[str, bytes]
+    visitors: dict[str, int]
     due: dict[str, int]
     ends: dict[str, int]
-    cohorts: dict[MinuteKey, bytes]
+    cohorts: dict[MinuteKey, int]
     cohorts_since: int
     loose: dict[str, int]
     flood: dict[str, int] = {}
 
 
-_unpack_blob: Final = msgspec.msgpack.Decoder(_Blob).decode
+_decode_header: Final = msgspec.msgpack.Decoder(_Header).decode
 
 
 class Bucket:
@@ -110,32 +131,47 @@ class Bucket:
                 del known[event_id]
 
     def dump(self, keep_hot: Callable[[str], bool]) -> bytes:
-        """The bucket as bytes; visitors for which `keep_hot` is false rest from now on."""
-        blob = _Blob(
+        """The bucket as bytes: format, length of the header, header, visitors, cohorts.
+
+        Visitors for which `keep_hot` is false rest in these bytes from now on. Each is packed alone, so what rested
+        before is neither unpacked nor compressed again.
+        """
+        visitors, cohorts = self.visitors.packed(), self.cohorts.packed()
+        header = _Header(
             offsets=self.offsets,
-            visitors=self.visitors.dump(keep_hot),
+            visitors={key: len(packed) for key, packed in visitors.items()},
             due=self.due,
             ends=self.ends,
-            cohorts=self.cohorts.dump(lambda _: False),
+            cohorts={key: len(packed) for key, packed in cohorts.items()},
             cohorts_since=self.cohorts_since,
             loose=self.loose,
             flood=self.flood,
         )
-        return _pack(blob)
+        packed = _compress(_encode(header))
+        start = (bytes((_FORMAT,)), len(packed).to_bytes(_LENGTH_BYTES, "big"), packed)
+        blob = b"".join((*start, *visitors.values(), *cohorts.values()))
+        self._rest(blob, header, sum(map(len, start)), keep_hot)
+        return blob
 
     @classmethod
-    def load(cls, packed: bytes, number: int = 0) -> Bucket:
-        """The bucket in `packed`, everything at rest."""
-        blob = _unpack_blob(packed)
+    def load(cls, blob: bytes, number: int = 0) -> Bucket:
+        """The bucket in `blob`, everything at rest. Raises FormatError when another version wrote it."""
+        if blob[0] != _FORMAT:
+            raise FormatError(f"bucket {number} is in format {blob[0]}, this version reads and writes {_FORMAT}")
+        start = 1 + _LENGTH_BYTES
+        end = start + int.from_bytes(blob[1:start], "big")
+        header = _decode_header(_decompress(blob[start:end]))
         bucket = cls(number)
-        bucket.offsets, bucket.due, bucket.ends = blob.offsets, blob.due, blob.ends
-        bucket.loose = blob.loose
-        bucket.cohorts.load(blob.cohorts)
-        bucket.cohorts_since = blob.cohorts_since
-        bucket.flood = blob.flood
-        bucket.visitors.load(blob.visitors)
-        bucket.inherited = set(blob.visitors)
+        bucket.offsets, bucket.due, bucket.ends = header.offsets, header.due, header.ends
+        bucket.loose, bucket.flood = header.loose, header.flood
+        bucket.cohorts_since = header.cohorts_since
+        bucket.inherited = set(header.visitors)
+        bucket._rest(blob, header, end, lambda _: False)
         return bucket
+
+    def _rest(self, blob: bytes, header: _Header, start: int, keep_hot: Callable[[str], bool]) -> None:
+        self.visitors.rest(blob, start, header.visitors, keep_hot)
+        self.cohorts.rest(blob, start + sum(header.visitors.values()), header.cohorts, lambda _: False)
 
 
 def visitor_key(site: str, visitor_id: str, session_id: str) -> str:

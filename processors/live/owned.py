@@ -80,6 +80,7 @@ class OwnedPartition:
             self._metrics.counter("snag_live_duplicates_total", name).inc(counts.repeated)
         if bad:
             self._metrics.counter("snag_live_undecodable_lines_total", name).inc(bad)
+        event.value = event.message.value = None  # until it is acknowledged only its offset matters
         self._pending.append(event)
 
     async def on_tick(self, now: int, ends: Mapping[str, int]) -> None:

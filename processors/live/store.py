@@ -1,6 +1,6 @@
 """Where a partition's state rests: keys and bytes in one Faust table, read when a partition is taken over.
 
-    p/b/i      blob of bucket i, compressed
+    p/b/i      blob of bucket i, its parts compressed; the bucket's resting visitors lie in these very bytes
     p/meta     offsets that every bucket covers, number of buckets, first journal entry that still counts
     p/steps    how long the steps of funnels take, compressed
     p/j/n      journal entry n: ids of rows about to be said for the first time
@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 import zstandard
 
-from processors.domain.bucket import Bucket
+from processors.domain.bucket import Bucket, FormatError
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.visitor import NewRow
@@ -43,6 +43,10 @@ class Meta(msgspec.Struct, array_like=True):
 
 _unpack_offsets: Final = msgspec.msgpack.Decoder(dict[str, int]).decode
 _unpack_meta: Final = msgspec.msgpack.Decoder(Meta).decode
+
+
+class StateRefused(Exception):
+    """State in Kafka that this version cannot read; the message says what to do."""
 
 
 @dataclass
@@ -93,7 +97,14 @@ class Store:
 
     def _load_bucket(self, partition: int, index: int) -> Bucket:
         packed = self._table.get(_bucket_key(partition, index))
-        return Bucket.load(self._decompressor.decompress(packed), index) if packed else Bucket(index)
+        try:
+            return Bucket.load(packed, index) if packed else Bucket(index)
+        except FormatError as error:
+            raise StateRefused(
+                f"The live state of partition {partition} was written by another version of Snag: {error}. "
+                "Recompute it from the events in Kafka: stop live workers and writer, run `snag rebuild`, start them "
+                "again (on the local stack: `snag down`, then `snag up --rebuild`)."
+            ) from error
 
     def _journal(self, partition: int, first: int) -> Iterator[tuple[int, list[NewRow]]]:
         number = first
@@ -122,10 +133,9 @@ class Store:
         self._table[_minutes_key(partition)] = _pack(minutes.offsets)
 
     def save_bucket(self, partition: int, index: int, blob: bytes) -> int:
-        """Write a bucket's blob; returns its compressed size in bytes. Call inside the partition's stream."""
-        packed = self._compressor.compress(blob)
-        self._table[_bucket_key(partition, index)] = packed
-        return len(packed)
+        """Write a bucket's blob; returns its size in bytes. Call inside the partition's stream."""
+        self._table[_bucket_key(partition, index)] = blob
+        return len(blob)
 
     def save_step_times(self, partition: int, step_times: StepTimes) -> None:
         """Write what is known of how long steps take, if it has changed. Losing the last of it changes no final row."""

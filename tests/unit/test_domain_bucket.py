@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from processors.domain.bucket import FLOOD_KEPT, Bucket, split_key, visitor_key
+from processors.domain.bucket import FLOOD_KEPT, Bucket, FormatError, split_key, visitor_key
 from processors.domain.funnels.cohort import Tally
 from processors.domain.shelf import Shelf
 from processors.domain.stretch import Stretch
@@ -46,38 +46,60 @@ def test_a_session_never_meets_a_visitor_of_the_same_id() -> None:
     assert visitor_key("shop", "x", "") != visitor_key("blog", "x", "")
 
 
+def rest(values: Shelf[str, list[int]], hot: str = "") -> dict[str, list[int]]:
+    """Put `values` to rest, but for the one named `hot`; what was packed."""
+    pieces = values.packed()
+    sizes = {key: len(piece) for key, piece in pieces.items()}
+    values.rest(b"head" + b"".join(pieces.values()), 4, sizes, lambda key: key == hot)
+    return {key: msgspec.msgpack.decode(piece) for key, piece in pieces.items()}
+
+
 def test_a_value_on_a_shelf_is_the_same_object_until_it_rests() -> None:
     values = shelf()
     values.put("a", [1])
     (values.get("a") or []).append(2)
-    assert values.dump(lambda _: False) == {"a": msgspec.msgpack.encode([1, 2])}
-    assert (values.hot, list(values.cold)) == ({}, ["a"])
+    assert rest(values) == {"a": [1, 2]}
+    assert (values.hot, [*values.keys()]) == ({}, ["a"])
     assert values.get("a") == [1, 2]
-    assert (list(values.hot), values.cold, len(values)) == (["a"], {}, 1)
+    assert (list(values.hot), [*values.keys()], len(values)) == (["a"], ["a"], 1)
 
 
-def test_a_dump_holds_hot_and_cold_values() -> None:
+def test_what_rests_is_packed_with_what_is_hot() -> None:
     values = shelf()
     values.put("cold", [1])
-    values.dump(lambda _: False)
+    rest(values)
     values.put("hot", [2])
-    assert values.dump(lambda key: key == "hot").keys() == {"cold", "hot"}
+    assert rest(values, "hot") == {"cold": [1], "hot": [2]}
     assert (list(values.hot), sorted(values.keys())) == (["hot"], ["cold", "hot"])
+    assert (values.get("cold"), values.get("hot")) == ([1], [2])
 
 
-def test_a_change_after_a_dump_is_in_the_next() -> None:
+def test_what_rests_again_and_again_keeps_its_value() -> None:
+    values = shelf()
+    for n in range(20):
+        values.put(f"v{n}", [n] * n)
+    rest(values, "v3")
+    values.drop("v7")
+    (values.get("v9") or []).append(1)
+    rest(values)
+    expected = {f"v{n}": [n] * n for n in range(20) if n != 7} | {"v9": [9] * 9 + [1]}
+    assert rest(values) == expected
+    assert {key: values.get(key) for key in expected} == expected
+
+
+def test_a_change_after_it_was_packed_is_packed_next() -> None:
     values = shelf()
     values.put("a", [1])
-    values.dump(lambda _: True)
+    rest(values, "a")
     (values.get("a") or []).append(2)
-    assert msgspec.msgpack.decode(values.dump(lambda _: True)["a"]) == [1, 2]
+    assert rest(values, "a") == {"a": [1, 2]}
 
 
-def test_a_dropped_value_is_gone_hot_or_cold() -> None:
+def test_a_dropped_value_is_gone_hot_or_at_rest() -> None:
     values = shelf()
     values.put("hot", [1])
     values.put("cold", [1])
-    values.dump(lambda key: key == "hot")
+    rest(values, "hot")
     values.drop("hot")
     values.drop("cold")
     values.drop("never there")
@@ -95,6 +117,12 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
     assert [*back.visitors.keys()] == [*bucket.visitors.keys()] == [ann]
     assert back.visitors.get(ann) == bucket.visitors.get(ann)
     assert back.cohorts.get(("shop", 0)) == {("checkout", 1, 0): Tally(2, 1)}
+
+
+def test_a_blob_of_another_format_is_refused() -> None:
+    zstd_of_before = b"\x28\xb5\x2f\xfd" + filled().dump(lambda _: False)
+    with pytest.raises(FormatError, match="bucket 5 is in format 40, this version reads and writes 2"):
+        Bucket.load(zstd_of_before, 5)
 
 
 def test_ids_of_nobodys_events_are_forgotten_by_their_receipt() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import pytest
+
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.visitor import SESSION, NewRow, RowId
-from processors.live.store import Meta, Store
+from processors.live.store import Meta, StateRefused, Store
 from tests.oracle.fakes import FakeTable
 from tests.unit.test_domain_fact import make_fact
 
@@ -110,3 +112,10 @@ def test_step_times_are_written_when_they_changed() -> None:
     store.save_step_times(3, times)
     assert (written, len(table.log)) == (1, 1)
     assert Store(FakeTable(table.log)).load(3, 1).step_times.dump() == times.dump()
+
+
+def test_state_of_another_version_is_refused_with_what_to_do() -> None:
+    table = FakeTable()
+    table[b"3/b/0"] = b"\x28" + blob(7, "ann")[1:]
+    with pytest.raises(StateRefused, match=r"partition 3 was written by another version.*run `snag rebuild`"):
+        Store(table).load(3, 1)
