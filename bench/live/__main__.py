@@ -26,7 +26,8 @@ from bench.live.fill import PARTITIONS, fill, make_topics
 from bench.live.latency import run_latency
 from bench.live.peers.environment import PeerMissing, python_of
 from bench.live.size import run_size
-from bench.live.speed import ends_of, run_counting, run_live, session_events
+from bench.live.session_rows import session_rows
+from bench.live.speed import run_counting, run_live
 from bench.live.subject import SubjectFailed, run_subject
 from schemas import topics
 from schemas.products import SESSIONS
@@ -90,7 +91,8 @@ class Bench:
     def _checked(self, result: Result, prefix: str) -> Result:
         """`result` if the peer's session rows add up to its events."""
         sessions = topics.SESSIONS.full_name(prefix)
-        found = session_events(self._bootstrap, sessions, dict.fromkeys(ends_of(self._bootstrap, sessions), 0))
+        with session_rows(self._bootstrap, sessions, from_start=True) as rows:
+            found = rows.events()
         if found != result["events"]:
             raise SystemExit(f"{prefix} told of {found} events of {result['events']}")
         return result

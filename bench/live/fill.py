@@ -15,13 +15,14 @@ from schemas.topics import partition_of
 
 PARTITIONS: Final = 8
 EVENTS_PER_RECORD: Final = 20
+_ARRIVAL: Final = {"message.timestamp.type": "LogAppendTime"}  # records tell when the broker took them in
 
 
 def make_topics(bootstrap: str, prefix: str, *plain_topics: str) -> None:
     """Make all of the project's topics under `prefix`, and `plain_topics` with as many partitions."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     made = [
-        NewTopic(t.full_name(prefix), PARTITIONS if t.copartitioned else 1, 1, topic_configs=t.config())
+        NewTopic(t.full_name(prefix), PARTITIONS if t.copartitioned else 1, 1, topic_configs=t.config() | _ARRIVAL)
         for t in topics.ALL
     ]
     admin.create_topics([*made, *(NewTopic(name, PARTITIONS, 1) for name in plain_topics)])

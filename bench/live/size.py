@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.live.fill import PARTITIONS, fill, make_topics
-from bench.live.speed import ends_of, session_events
+from bench.live.session_rows import session_rows
 from bench.live.worker import live_worker
 from schemas import topics
 
@@ -27,11 +27,13 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
         worker.wait(worker.is_ready, "the empty worker")
         empty = worker.rss_bytes()
     fill(bootstrap, prefix, f"{prefix}plain", count=count, plain_count=0)
-    sessions = topics.SESSIONS.full_name(prefix)
-    since = ends_of(bootstrap, sessions)
-    with live_worker(bootstrap, prefix, log, {"SNAG_LIVE__CHECKPOINT_INTERVAL_S": str(_CHECKPOINT_S)}) as worker:
+    seldom = {"SNAG_LIVE__CHECKPOINT_INTERVAL_S": str(_CHECKPOINT_S)}
+    with (
+        session_rows(bootstrap, topics.SESSIONS.full_name(prefix)) as rows,
+        live_worker(bootstrap, prefix, log, seldom) as worker,
+    ):
         worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
-        worker.wait(lambda: session_events(bootstrap, sessions, since) == count, "every event in a row", 1)
+        worker.wait(lambda: rows.events() == count, "every event in a row", 1)
         visitors, hot = worker.metric("snag_live_visitors"), worker.rss_bytes()
         checkpoints = worker.metric("snag_live_checkpoints_total")
         worker.wait(

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 from kafka import KafkaConsumer, TopicPartition
 
 from bench.live.counting import counted
 from bench.live.fill import PARTITIONS
+from bench.live.session_rows import session_rows
 from bench.live.subject import rated
 from bench.live.worker import live_worker
 from schemas import topics
@@ -24,22 +24,26 @@ def run_live(
 ) -> dict[str, float]:
     """Start a worker on the full topics; events/s from the first reading above zero to the last event.
 
-    `products`: all when empty. `said_per_s`: until every event is in a session row in Kafka.
+    `products`: all when empty. `said_per_s`: until every event is in a session row in Kafka, by the broker's clock;
+    `said_cpu_us`: CPU an event until that was seen.
     """
     settings = {"SNAG_LIVE__APP_ID": f"speed-{'-'.join(products) or 'all'}"}
     if products:
         settings["SNAG_LIVE__PRODUCTS"] = json.dumps(products)
     sessions = topics.SESSIONS.full_name(prefix)
-    since = ends_of(bootstrap, sessions)
-    with live_worker(bootstrap, prefix, log, settings) as worker:
+    with session_rows(bootstrap, sessions) as rows, live_worker(bootstrap, prefix, log, settings) as worker:
         started = worker.wait(lambda: worker.metric("snag_live_events_total") > 0, "the first event", 0.05)
+        started_s = time.time()
         before, cpu = worker.metric("snag_live_events_total"), worker.cpu_s()
-        applied = worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
-        cpu = worker.cpu_s() - cpu
-        said = worker.wait(lambda: session_events(bootstrap, sessions, since) == count, "every event in a row", 1)
+        applied = worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event", 0.05)
+        cpu_applied = worker.cpu_s() - cpu
+        worker.wait(lambda: rows.events() == count, "every event in a row")
+        cpu_said = worker.cpu_s() - cpu
+        said_s = rows.reached_at_s(count) - started_s
         rss = worker.rss_bytes()
-    found = rated({"events": count - before, "seconds": applied - started, "cpu_s": cpu})
-    return {**found, "said_per_s": (count - before) / (said - started), "rss_mb": rss / 1e6}
+    events = count - before
+    found = rated({"events": events, "seconds": applied - started, "cpu_s": cpu_applied})
+    return {**found, "said_per_s": events / said_s, "said_cpu_us": cpu_said / events * 1e6, "rss_mb": rss / 1e6}
 
 
 def run_counting(bootstrap: str, prefix: str, count: int, log: Path) -> dict[str, float]:
@@ -63,7 +67,7 @@ def run_counting(bootstrap: str, prefix: str, count: int, log: Path) -> dict[str
 
 def _records(bootstrap: str, topic: str) -> Iterator[tuple[bytes, bytes | None]]:
     """Key and value of every record that `topic` has now."""
-    places = ends_of(bootstrap, topic)
+    places = _ends_of(bootstrap, topic)
     for record in _read(bootstrap, dict.fromkeys(places, 0)):
         yield record.key, record.value
 
@@ -84,21 +88,9 @@ def _read(bootstrap: str, since: Mapping[TopicPartition, int]) -> Iterator[Any]:
         consumer.close()
 
 
-def ends_of(bootstrap: str, topic: str) -> dict[TopicPartition, int]:
+def _ends_of(bootstrap: str, topic: str) -> dict[TopicPartition, int]:
     """One past the newest offset, by partition."""
     consumer = KafkaConsumer(bootstrap_servers=bootstrap)
     ends: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, p) for p in range(PARTITIONS)])
     consumer.close()
     return ends
-
-
-def session_events(bootstrap: str, topic: str, since: Mapping[TopicPartition, int]) -> int:
-    """The sum of events over the newest row of each session, as `topic` has them from `since` on."""
-    newest: dict[tuple[str, str], tuple[int, int]] = {}
-    for record in _read(bootstrap, since):
-        for line in record.value.splitlines():
-            row = orjson.loads(line)
-            key = (row["session_id"], row["started_at"])
-            held = 0 if row.get("deleted") else row["events"]
-            newest[key] = max(newest.get(key, (0, 0)), (row["version"], held))
-    return sum(held for _, held in newest.values())
