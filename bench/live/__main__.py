@@ -25,8 +25,8 @@ import psutil
 from bench.live.fill import PARTITIONS, fill, make_topics
 from bench.live.latency import run_latency
 from bench.live.peers.environment import PeerMissing, python_of
-from bench.live.size import run_size
 from bench.live.session_rows import session_rows
+from bench.live.size import run_size
 from bench.live.speed import run_counting, run_live
 from bench.live.subject import SubjectFailed, run_subject
 from schemas import topics

@@ -13,7 +13,7 @@ from bench.live.fill import PARTITIONS
 
 
 class SessionRows:
-    """What `topic` tells, from where it ended when this was made. Reading goes on where it stood, so asking is cheap."""
+    """What `topic` tells, from where it ended when this was made. Reading goes on where it stood, so ask at will."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
