@@ -18,7 +18,8 @@ _CHECKPOINT_S: Final = 150  # nothing rests before all were applied
 def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> dict[str, float]:
     """Megabytes and bytes per visitor above the empty worker, and seconds from a start until all of it is there again.
 
-    hot: nothing rests; rested: after a checkpoint; packed: of a restarted worker. After kill -9 a start has to wait
+    hot: nothing rests before all was applied; rested: after a checkpoint; open: with the settings as they come, caught
+    up and two rounds later; packed: of a restarted worker. After kill -9 a start has to wait
     until Kafka believes that the member before is gone (`live.session_timeout_s`), after a clean stop not.
     """
     log = work / "size.log"
@@ -40,6 +41,17 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
             lambda: worker.metric("snag_live_checkpoints_total") >= checkpoints + PARTITIONS, "a round of checkpoints"
         )
         rested, blob = worker.rss_bytes(), worker.metric("snag_live_blob_bytes_max")
+    with (
+        session_rows(bootstrap, topics.SESSIONS.full_name(prefix)) as rows,
+        live_worker(bootstrap, prefix, log, {"SNAG_LIVE__APP_ID": "size-open"}) as worker,
+    ):
+        worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
+        worker.wait(lambda: rows.events() == count, "every event in a row", 1)
+        rounds = worker.metric("snag_live_checkpoints_total")
+        worker.wait(
+            lambda: worker.metric("snag_live_checkpoints_total") >= rounds + 2 * PARTITIONS, "two rounds of checkpoints"
+        )
+        opened = worker.rss_bytes()
     with live_worker(bootstrap, prefix, log) as worker:
         again = time.perf_counter()
         ready = worker.wait(worker.is_ready, "the restarted worker", 0.05)
@@ -57,6 +69,8 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
         "hot_bytes_per_visitor": (hot - empty) / visitors,
         "rested_mb": rested / 1e6,
         "rested_bytes_per_visitor": (rested - empty) / visitors,
+        "open_mb": opened / 1e6,
+        "open_bytes_per_visitor": (opened - empty) / visitors,
         "packed_mb": packed / 1e6,
         "packed_bytes_per_visitor": (packed - empty) / visitors,
         "largest_blob_bytes": blob,
