@@ -119,7 +119,7 @@ class Partition:
                 else:
                     minutes.count(line.site, fact, visitor)
             visitor.add(fact)
-            if doubtful:
+            if doubtful and visitor.emitted:
                 visitor.distrust()
             if fact.kind != CLICKSTREAM:
                 dirty[key] = True

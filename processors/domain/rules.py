@@ -99,7 +99,7 @@ class Rules:
         window_ms = max((plan.window_ms for plan in self.plans), default=0)
         return self.lateness_ms + self.link_ms + window_ms + _SLACK_MS
 
-    @property
+    @cached_property
     def link_ms(self) -> int:
         """Silence after which a visitor's facts no longer bear on each other, but for open funnels."""
         return max(self.session.idle_ms, self.abandon.abandon_ms)

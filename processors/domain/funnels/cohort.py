@@ -6,6 +6,8 @@ shares with others. Money is counted in ten-thousandths, so that sums of differe
 
 from __future__ import annotations
 
+from operator import add as plus
+from operator import sub as minus
 from typing import Final, NamedTuple
 
 from processors.domain.funnels.attempt import Attempt
@@ -40,11 +42,11 @@ class Tally(NamedTuple):
 
     def plus(self, other: Tally) -> Tally:
         """The sum."""
-        return Tally(*(a + b for a, b in zip(self, other, strict=True)))
+        return Tally(*map(plus, self, other))
 
     def minus(self, other: Tally) -> Tally:
         """The difference."""
-        return Tally(*(a - b for a, b in zip(self, other, strict=True)))
+        return Tally(*map(minus, self, other))
 
     @property
     def open(self) -> int:
