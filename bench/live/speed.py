@@ -35,7 +35,7 @@ def run_live(
         started = worker.wait(lambda: worker.metric("snag_live_events_total") > 0, "the first event", 0.05)
         started_s = time.time()
         before, cpu = worker.metric("snag_live_events_total"), worker.cpu_s()
-        applied = worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event", 0.05)
+        applied = worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
         cpu_applied = worker.cpu_s() - cpu
         worker.wait(lambda: rows.events() == count, "every event in a row")
         cpu_said = worker.cpu_s() - cpu

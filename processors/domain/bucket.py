@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heapify
 from typing import Final
 
 import msgspec
@@ -68,7 +69,8 @@ class Bucket:
 
     `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
     change by silence, 0 when they have changed already and are not yet said. `ends`: receipt time at which a visitor
-    may be let go whole unless more is heard of it. `cohorts_since`: the first minute whose cohorts are held.
+    may be let go whole unless more is heard of it. `clock`: a heap of the times in both with the visitors' keys; not
+    all of it need hold any more. `cohorts_since`: the first minute whose cohorts are held.
     `inherited`: visitors that came with the blob and have not been spoken of since.
     """
 
@@ -78,6 +80,7 @@ class Bucket:
         self.visitors: Shelf[str, Visitor] = Shelf(_pack, _unpack_visitor)
         self.due: dict[str, int] = {}
         self.ends: dict[str, int] = {}
+        self.clock: list[tuple[int, str]] = []
         self.cohorts: Shelf[MinuteKey, Steps] = Shelf(_pack, _unpack_steps)
         self.cohorts_since = 0
         self.loose: dict[str, int] = {}
@@ -162,16 +165,17 @@ class Bucket:
         end = start + int.from_bytes(blob[1:start], "big")
         header = _decode_header(_decompress(blob[start:end]))
         bucket = cls(number)
-        bucket.offsets, bucket.due, bucket.ends = header.offsets, header.due, header.ends
-        bucket.loose, bucket.flood = header.loose, header.flood
-        bucket.cohorts_since = header.cohorts_since
+        bucket.offsets, bucket.cohorts_since = header.offsets, header.cohorts_since
         bucket.inherited = set(header.visitors)
         bucket._rest(blob, header, end, lambda _: False)
         return bucket
 
     def _rest(self, blob: bytes, header: _Header, start: int, keep_hot: Callable[[str], bool]) -> None:
+        self.due, self.ends, self.loose, self.flood = header.due, header.ends, header.loose, header.flood
         self.visitors.rest(blob, start, header.visitors, keep_hot)
         self.cohorts.rest(blob, start + sum(header.visitors.values()), header.cohorts, lambda _: False)
+        self.clock = [(at, key) for due in (self.due, self.ends) for key, at in due.items()]
+        heapify(self.clock)
 
 
 def visitor_key(site: str, visitor_id: str, session_id: str) -> str:

@@ -75,13 +75,6 @@ class Partition:
         self._cells_said = 0
         self._said_at = 0
         self._cohorts = Cohorts(number, buckets)
-        self._due = [
-            (at, bucket.number, key)
-            for bucket in buckets
-            for due in (bucket.due, bucket.ends)
-            for key, at in due.items()
-        ]
-        heapq.heapify(self._due)
 
     @staticmethod
     def _topics(buckets: Iterable[Bucket]) -> set[str]:
@@ -185,23 +178,29 @@ class Partition:
         emission = Emission()
         if self.catching_up:
             return emission
-        while self._due and self._due[0][0] <= self.frontier:
-            self._fall_due(*heapq.heappop(self._due))
+        for bucket in self.buckets:
+            while bucket.clock and bucket.clock[0][0] <= self.frontier:
+                self._fall_due(bucket, *heapq.heappop(bucket.clock))
         backlog = now - self.frontier > _BACKLOG_MS
         least = max(self.rules.emit_interval_ms, _BACKLOG_EMIT_MS) if backlog else self.rules.emit_interval_ms
         if backlog and now - self._said_at < least:
             return emission
         self._said_at = now
-        active = self.frontier - _PAUSE_MS if now - self.frontier > _DEEP_BACKLOG_MS else math.inf
+        deep = now - self.frontier > _DEEP_BACKLOG_MS
+        active = self.frontier - _PAUSE_MS if deep else math.inf
         in_doubt = self._in_doubt()
         for key, urgent in list(self._dirty.items()):
-            visitor = self._near.get(key) or self._fetch(key)
+            near = self._near.get(key)
+            visitor = near or self._fetch(key)
             if visitor.newest > active:
                 continue
             interval = least * (1 + len(visitor.facts) // _SLOW_FACTS)
             if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
                 del self._dirty[key]
                 self._emit_visitor(key, visitor, now, emission, in_doubt=in_doubt)
+                if deep or near is None:  # who has paused, or rested while time passed, often thousands at once
+                    self._near.pop(key, None)
+                    self.buckets[visitor.bucket].visitors.put_to_rest(key)
         self._emit_cells(now, emission)
         self._emit_cohorts(now, emission)
         return emission
@@ -210,10 +209,9 @@ class Partition:
         visitor = self._near[key] = self.buckets[self._bucket_of(key)].visitor(key)
         return visitor
 
-    def _fall_due(self, at: int, index: int, key: str) -> None:
-        bucket = self.buckets[index]
+    def _fall_due(self, bucket: Bucket, at: int, key: str) -> None:
         if bucket.due.get(key) == at:
-            self._dirty[key] = True
+            self._dirty[key] = at > 0 or self._dirty.get(key, True)
         elif bucket.ends.get(key) == at and key not in self._dirty:
             self._let_go(bucket, key)
 
@@ -244,7 +242,7 @@ class Partition:
         over.pop(key, None)
         if snapshot.next_change is not None:
             due[key] = snapshot.next_change
-            heapq.heappush(self._due, (snapshot.next_change, index, key))
+            heapq.heappush(bucket.clock, (snapshot.next_change, key))
         else:
             due.pop(key, None)
 

@@ -87,6 +87,22 @@ def test_what_rests_again_and_again_keeps_its_value() -> None:
     assert {key: values.get(key) for key in expected} == expected
 
 
+def test_what_is_put_to_rest_is_packed_until_it_is_asked_for() -> None:
+    values = shelf()
+    values.put("a", [1])
+    values.put("b", [2])
+    values.put_to_rest("a")
+    values.put_to_rest("never there")
+    assert (list(values.hot), sorted(values.keys()), len(values)) == (["b"], ["a", "b"], 2)
+    assert (values.get("a"), values.hot) == ([1], {"a": [1], "b": [2]})
+    values.put_to_rest("b")
+    assert rest(values) == {"a": [1], "b": [2]}
+    assert (values.get("a"), values.get("b"), len(values)) == ([1], [2], 2)
+    values.put_to_rest("a")
+    values.drop("a")
+    assert [*values.keys()] == ["b"]
+
+
 def test_a_change_after_it_was_packed_is_packed_next() -> None:
     values = shelf()
     values.put("a", [1])

@@ -215,6 +215,39 @@ def test_what_was_not_yet_said_is_said_after_a_restart() -> None:
     assert tick(restored(before, {"clickstream": 0}, {}), 5_000).rows.keys() == {"sessions", "error_rates"}
 
 
+def test_what_was_not_yet_said_is_said_though_a_checkpoint_comes_before() -> None:
+    before = partition()
+    apply(before, 0, event("a", 0))
+    state = restored(before, {"clickstream": 0}, {})
+    again = Partition(0, [Bucket.load(state.dump(0, {}))], RULES, {})
+    for loaded in (state, again):
+        assert tick(loaded, 5_000).rows.keys() >= {"sessions"}
+        assert tick(loaded, 10_000).rows == {}
+
+
+def test_who_changes_by_time_alone_rests_again_at_once() -> None:
+    state = partition()
+    apply(state, 0, event("a", 0), event("b", 0, visitor="bob"))
+    tick(state, 0)
+    state.dump(0, {})
+    apply(state, 1, event("c", 5, visitor="bob"))
+    rows = said(tick(state, HOUR), "sessions")
+    assert [(row["visitor_id"], row["state"]) for row in rows] == [("bob", "closed"), ("ann", "closed")]
+    assert [visitor.visitor_id for visitor in state.buckets[0].visitors.hot.values()] == ["bob"]
+    assert state.visitors() == 2
+
+
+def test_the_clock_holds_no_more_than_is_due_after_a_checkpoint() -> None:
+    state = partition()
+    for n in range(20):
+        apply(state, n, event(f"e{n}", n * 5_000))
+        tick(state, n * 5_000)
+    bucket = state.buckets[0]
+    assert len(bucket.clock) == 20
+    state.dump(0, {})
+    assert bucket.clock == [(at, key) for key, at in bucket.due.items()]
+
+
 def test_a_row_is_said_again_after_a_restart_since_an_earlier_owner_may_have_said_an_older_state_of_it() -> None:
     first = partition()
     apply(first, 0, event("a", 0, "product_added"), topic="checkouts")
