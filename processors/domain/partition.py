@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.cohorts import Cohorts
@@ -15,19 +13,13 @@ from processors.domain.emission import Emission
 from processors.domain.fact import CLICKSTREAM, Fact, Line, MakeFact, to_fact, to_session_fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
+from processors.domain.pace import SLOW_FACTS, pace_at
 from processors.domain.rules import Rules
 from processors.domain.snapshot import Snapshot, stretches_of, take_snapshot
 from processors.domain.visitor import COHORT, NewRow, Visitor
 from schemas import topics
 from schemas.event import to_ms
 from schemas.products import RATES
-
-_SLOW_FACTS: Final = 500  # a visitor with more facts (a bot, mostly) is recomputed that much less often
-
-_BACKLOG_MS: Final = 10_000  # behind by more, rows are about to change again: saying them less often catches up sooner
-_BACKLOG_EMIT_MS: Final = 15_000
-_DEEP_BACKLOG_MS: Final = 300_000  # behind by more, visitors are not spoken of before they pause
-_PAUSE_MS: Final = 60_000
 
 
 @dataclass
@@ -181,24 +173,21 @@ class Partition:
         for bucket in self.buckets:
             while bucket.clock and bucket.clock[0][0] <= self.frontier:
                 self._fall_due(bucket, *heapq.heappop(bucket.clock))
-        backlog = now - self.frontier > _BACKLOG_MS
-        least = max(self.rules.emit_interval_ms, _BACKLOG_EMIT_MS) if backlog else self.rules.emit_interval_ms
-        if backlog and now - self._said_at < least:
+        pace = pace_at(now, self.frontier, self.rules.emit_interval_ms)
+        if pace.backlog and now - self._said_at < pace.every_ms:
             return emission
         self._said_at = now
-        deep = now - self.frontier > _DEEP_BACKLOG_MS
-        active = self.frontier - _PAUSE_MS if deep else math.inf
         in_doubt = self._in_doubt()
         for key, urgent in list(self._dirty.items()):
             near = self._near.get(key)
             visitor = near or self._fetch(key)
-            if visitor.newest > active:
+            if visitor.newest > pace.active_since:
                 continue
-            interval = least * (1 + len(visitor.facts) // _SLOW_FACTS)
-            if now - visitor.last_emit >= interval or (urgent and len(visitor.facts) < _SLOW_FACTS):
+            facts = len(visitor.facts)
+            if now - visitor.last_emit >= pace.waits_ms(facts) or (urgent and facts < SLOW_FACTS):
                 del self._dirty[key]
                 self._emit_visitor(key, visitor, now, emission, in_doubt=in_doubt)
-                if deep or near is None:  # who has paused, or rested while time passed, often thousands at once
+                if pace.deep or near is None:  # who has paused, or rested while time passed, often thousands at once
                     self._near.pop(key, None)
                     self.buckets[visitor.bucket].visitors.put_to_rest(key)
         self._emit_cells(now, emission)

@@ -26,6 +26,7 @@ _MAX_POLL_RECORDS: Final = 2000  # measured with micro-batches: fewer polls a se
 # Of one partition at once: answers of tens of MB are copied with Python's lock held (a quarter of the worker's speed,
 # measured). A larger record still comes: the broker always sends one whole batch.
 _FETCH_BYTES: Final = 1024 * 1024
+_RECOVERY_RECORDS: Final = 16  # held at once while a table is read; Faust's 1000 blobs can be most of a GB
 _HEARTBEATS_PER_TIMEOUT: Final = 3  # Kafka's usual ratio of session timeout to heartbeat interval
 _REBALANCE_TIMEOUT_S: Final = 15.0
 _COMMIT_INTERVAL_S: Final = 1.0
@@ -137,6 +138,7 @@ def _raw_table(app: Any, name: str, settings: Settings) -> Any:
         partitions=settings.kafka.partitions,
         key_type=bytes,
         value_type=bytes,
+        recovery_buffer_size=_RECOVERY_RECORDS,
         extra_topic_configs={"max.message.bytes": str(topics.MAX_RECORD_BYTES)},
     )
     table.key_serializer = table.value_serializer = "raw"  # the constructor takes no serializer (Faust 0.15.3)
