@@ -22,7 +22,10 @@ from tests.support.stack import kafka_broker
 
 SIZES = [1, 50]
 WARM_UP_S = 2
-HEADS = ("", "events/body", "connections", "requests/s", "events/s", "p50 ms", "p99 ms", "CPU s/M events", "peak MiB")
+HEADS = (
+    *("", "events/body", "connections", "requests/s", "events/s", "p50 ms", "p99 ms"),
+    *("CPU s/M events", "peak MiB", "broker's CPU s/M events"),
+)
 
 
 def subjects(directory: Path, bootstrap: str, binary: Path | None) -> Iterator[AbstractContextManager[Subject]]:
@@ -41,6 +44,7 @@ def row(name: str, size: int, connections: int, reading: Reading) -> str:
     cells = (
         *(name, size, connections, f"{reading.requests_per_s:,.0f}", f"{reading.events_per_s:,.0f}"),
         *(reading.p50_ms, reading.p99_ms, reading.cpu_s_per_million_events, reading.peak_memory_mib),
+        reading.broker_cpu_s_per_million_events,
     )
     return "| " + " | ".join(map(str, cells)) + " |"
 
@@ -78,6 +82,7 @@ def main() -> None:
                                     seconds=seconds,
                                     events_per_body=size,
                                     pid=subject.process.pid,
+                                    broker_pid=broker.pid,
                                 )
                             print(row(subject.name, size, connections, reading), flush=True)
             if not args.no_outage:

@@ -19,24 +19,35 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Reading:
-    """What wrk saw, and the CPU and memory of the collector's processes while it ran."""
+    """What wrk saw, and the CPU and memory of the collector's processes, and the broker's CPU, while it ran."""
 
     requests_per_s: float
     events_per_s: float
     p50_ms: float
     p99_ms: float
     cpu_s_per_million_events: float
+    broker_cpu_s_per_million_events: float
     peak_memory_mib: float
     refused: int
     failed: int
     events: int
 
 
-def wrk(url: str, bodies: Path, *, connections: int, seconds: int, events_per_body: int, pid: int) -> Reading:
-    """Post `bodies` to `url` for `seconds`, watching process `pid` and its children."""
+def wrk(
+    url: str,
+    bodies: Path,
+    *,
+    connections: int,
+    seconds: int,
+    events_per_body: int,
+    pid: int,
+    broker_pid: int | None = None,
+) -> Reading:
+    """Post `bodies` to `url` for `seconds`, watching process `pid` and its children, and the broker if it runs."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    broker = [psutil.Process(broker_pid)] if broker_pid is not None else []
     peak = _Peak(processes)
-    before = _cpu_s(processes)
+    before, broker_before = _cpu_s(processes), _cpu_s(broker)
     with peak:
         done = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), url],
@@ -45,7 +56,7 @@ def wrk(url: str, bodies: Path, *, connections: int, seconds: int, events_per_bo
             text=True,
             check=True,
         )
-    cpu_s = _cpu_s(processes) - before
+    cpu_s, broker_cpu_s = _cpu_s(processes) - before, _cpu_s(broker) - broker_before
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     found = orjson.loads(line.removeprefix("RESULT "))
     answered = found["requests"] - found["refused"]
@@ -56,6 +67,7 @@ def wrk(url: str, bodies: Path, *, connections: int, seconds: int, events_per_bo
         p50_ms=round(found["p50_ms"], 1),
         p99_ms=round(found["p99_ms"], 1),
         cpu_s_per_million_events=round(cpu_s / max(events, 1) * 1e6, 1),
+        broker_cpu_s_per_million_events=round(broker_cpu_s / max(events, 1) * 1e6, 1),
         peak_memory_mib=round(peak.bytes / _MIB),
         refused=found["refused"],
         failed=found["failed"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -42,8 +43,12 @@ def ready(subject: Subject) -> dict[str, Any]:
 
 
 def measure(subject: Subject, broker: KafkaServer, *, connections: int, seconds: int) -> Outage:
-    """Kill the broker, post, start it again, and wait until the spool is empty."""
+    """Kill the broker, post, start it again, and wait until the spool is empty.
+
+    What the broker has not written yet is written first: on one disk the spool's first fsync would wait for all of it.
+    """
     broker.kill()
+    os.sync()
     wait_for(lambda: ready(subject)["kafka"] == "down", _DEADLINE_S, "the broker is missed")
     away = {
         size: wrk(
