@@ -6,11 +6,15 @@ Real clicks (trusted input events) in headless Chromium; the time is the browser
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
+import json
 import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,12 +30,19 @@ CLICKS: Final = 1000
 ROUNDS: Final = 3  # the median of them is printed
 HTML: Final = "text/html; charset=utf-8"
 SCRIPT: Final = "text/javascript"
-BODY: Final = "".join(f'<a href="#l{n}" id="b{n}">Item {n}</a><button>Add {n}</button> ' for n in range(200))
+BODY: Final = "".join(
+    f'<a href="#l{n}" id="b{n}">Item {n}</a><button data-umami-event="add">Add {n}</button> ' for n in range(200)
+)
+UMAMI: Final = "umami@2.10.0"
+"""The newest on npm: the whole application, unpacked here for its tracker's source without its dependencies."""
+
+UMAMI_SHA512: Final = "+lmrnV0751R6U2rkIgVAlE1nWI7yZawlMlJDguW9tlFacCKhnGeCyc7tCMIhNNYIiGIQy4DEX5IzJhm4b3+dPA=="
 TELLS: Final = {
     "snag": "every click with selector, place and label; dead, rage; forms, scroll, errors, requests, vitals",
     "plausible": "page views; of clicks only outbound links, downloads and forms",
     "web-vitals": "five vitals; nothing of clicks",
     "snowplow": "page views, pings; clicks on links",
+    "umami": "page views; of clicks only those on elements with data-umami-event, here every button",
 }
 
 
@@ -44,7 +55,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as out:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=HERE, check=True)
-        subprocess.run(["node", "peers.mjs", out], cwd=HERE, check=True)
+        subprocess.run(["node", "peers.mjs", out, str(umami(Path(out)))], cwd=HERE, check=True)
         scripts = {path.stem: path.read_bytes() for path in sorted(Path(out).glob("*.js"))}
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(FLAGS))
@@ -55,9 +66,22 @@ def main() -> None:
             sizes = [len(gzip.compress(snag[name], 9)) for name in snag if name == "s.js" or "friction" in name]
             row("snag", sum(sizes), median(browser, snag, '<script async src="/s.js" data-key="k">'), empty)
             for name, code in scripts.items():
-                tag = f'<script async src="/{name}.js">'
+                tag = f'<script async src="/{name}.js" data-website-id="w">'
                 row(name, len(gzip.compress(code, 9)), median(browser, {f"{name}.js": code}, tag), empty)
             browser.close()
+
+
+def umami(folder: Path) -> Path:
+    """The unpacked package; ends the program when it is not the one that is meant."""
+    said = subprocess.run(
+        ["npm", "pack", "--json", "--silent", UMAMI], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+    packed = folder / json.loads(said)[0]["filename"]
+    if base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode() != UMAMI_SHA512:
+        sys.exit(f"{UMAMI} is not the package it was: its hash differs from UMAMI_SHA512")
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package"
 
 
 def row(name: str, size_bytes: int, found: tuple[float, float], empty: tuple[float, float]) -> None:
@@ -78,6 +102,7 @@ def clicked(browser: Browser, scripts: dict[str, bytes], tag: str) -> tuple[floa
     answers = {f"/{name}": (200, SCRIPT, code) for name, code in scripts.items()}
     answers |= {"/": (200, HTML, html.encode()), "/favicon.ico": (200, "image/x-icon", b"")}
     answers |= dict.fromkeys(("/s", "/take"), (200, "application/json", b'{"accepted":1,"rejected":[]}'))
+    answers["/api/send"] = (200, "text/plain", b"ok")
     answers["/com.snowplowanalytics.snowplow/tp2"] = (200, "text/plain", b"ok")
     with http_server(page_handler(answers)) as address:
         context = browser.new_context(viewport={"width": 1000, "height": 800})

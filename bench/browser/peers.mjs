@@ -1,4 +1,5 @@
-// Builds one script a peer, each with everything it can tell of clicks and vitals switched on; usage: node peers.mjs OUT
+// Builds one script a peer, each with everything it can tell of clicks and vitals switched on; usage: node peers.mjs OUT UMAMI
+// UMAMI is the unpacked package "umami", which holds its tracker as a source file.
 import { build } from "esbuild";
 
 const peers = {
@@ -17,6 +18,7 @@ const peers = {
     enableActivityTracking({ minimumVisitLength: 5, heartbeatDelay: 5 });
     enableLinkClickTracking();
     trackPageView();`,
+  umami: `import ${JSON.stringify(`${process.argv[3]}/src/tracker/index.js`)};`,
 };
 
 for (const [name, contents] of Object.entries(peers)) {

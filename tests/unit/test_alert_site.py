@@ -163,6 +163,39 @@ def test_a_laggard_holds_a_minute_for_a_minute_at_most() -> None:
     assert not state.pending
 
 
+def told_at(metrics: MinuteMetrics, seconds: float) -> MinuteMetrics:
+    """The snapshot of a partition that has come `seconds` beyond START + one hour."""
+    return msgspec.structs.replace(metrics, frontier=START + timedelta(hours=1, seconds=seconds), version=int(seconds))
+
+
+def test_a_backlog_is_learned_from_all_partitions_however_they_take_turns() -> None:
+    """An import of the last hour: each partition tells all its minutes at once, one partition after the other."""
+    state = SiteAlerts("shop")
+    for partition in range(8):
+        for minute in range(50):
+            observe(state, told_at(snapshot(minute, 10, 8, partition=partition), 1 + partition * 7), RULES)
+    advance(state, START + timedelta(hours=1, seconds=1 + 7 * 7 + 9), RULES)
+    assert state.watches == {}
+    advance(state, START + timedelta(hours=1, seconds=1 + 7 * 7 + 10), RULES)
+    assert not state.pending
+    watch = state.watches[fingerprint("funnel_step_conversion", "shop", "checkout", 4)]
+    assert (watch.baseline.trials, watch.baseline.successes) == (
+        pytest.approx(4000, rel=0.05),
+        pytest.approx(3200, rel=0.05),
+    )
+
+
+def test_a_backlog_that_never_ends_is_judged_after_a_minute_and_repeats_hold_nothing() -> None:
+    changing, repeating = SiteAlerts("shop"), SiteAlerts("shop")
+    for second in range(70):
+        observe(changing, told_at(snapshot(0, 5 + second, 5), 1 + second), RULES)
+        observe(repeating, told_at(snapshot(0, 5, 5), 1 + second), RULES)
+        assert bool(changing.pending)
+        assert bool(repeating.pending) == (second < 10)
+    observe(changing, told_at(snapshot(0, 99, 5), 71), RULES)
+    assert not changing.pending
+
+
 def test_what_comes_for_a_judged_minute_is_ignored() -> None:
     state = warmed()
     before = state.dump()

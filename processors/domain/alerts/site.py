@@ -5,6 +5,10 @@ its end plus the ripening time, and the site's newest frontier is `_SETTLE_MS` b
 to report at all); or `_LAGGARD_MS` beyond that, whoever is still missing. So any order of arrival within those bounds
 gives the same alerts. What comes for a judged minute or an earlier one is ignored.
 
+A minute first heard of later than that (a backlog, an import of the last hours) is ripe with its first report, while
+other partitions have theirs still to tell. It waits until for `_SETTLE_MS` no report has changed it, but no longer
+than `_LAGGARD_MS`.
+
 A minute more than `_STALE_MS` behind the newest frontier is dropped unread, from the baseline too: an import of
 history or a long backlog says nothing about now, and last year's level is not the usual one.
 """
@@ -35,7 +39,8 @@ class SiteAlerts(msgspec.Struct):
 
     Bounded: at most three hours of unjudged minutes per source partition, and one watch per rule and funnel step.
     `newest` is the newest frontier (Unix ms), `judged` the last judged minute (Unix min), `ripe_after` its ripening
-    time (ms); `watches` are by fingerprint.
+    time (ms); `watches` are by fingerprint. `heard` is the frontier at which an unjudged minute was first heard of, and
+    that at which its counts last changed.
     """
 
     site: str
@@ -44,6 +49,7 @@ class SiteAlerts(msgspec.Struct):
     judged: int = 0
     ripe_after: int = 0
     watches: dict[str, Watch] = {}
+    heard: dict[int, tuple[int, int]] = {}
 
     def dump(self) -> bytes:
         """The state as bytes for a table."""
@@ -76,6 +82,8 @@ def observe(state: SiteAlerts, metrics: MinuteMetrics, rules: Sequence[AlertRule
         known = reports.get(metrics.source_partition)
         if known is None or report.version > known.version:
             reports[metrics.source_partition] = report
+            if known is None or report.counts != known.counts:
+                state.heard[minute] = (state.heard.get(minute, (state.newest, 0))[0], state.newest)
     return _judge_ripe(state, rules)
 
 
@@ -89,9 +97,10 @@ def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]
     changes: list[AlertRow] = []
     while state.pending:
         minute = min(state.pending)
-        if not _ripe(state.newest, minute, state.pending[minute]):
+        if not _ripe(state, minute):
             break
         reports = state.pending.pop(minute)
+        state.heard.pop(minute, None)
         state.judged = minute
         if minute * _MINUTE_MS < state.newest - _STALE_MS:
             continue
@@ -102,10 +111,14 @@ def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]
     return changes + _lapse(state, min(settled, min(state.pending, default=settled)), rules)
 
 
-def _ripe(newest: int, minute: int, reports: dict[int, Report]) -> bool:
+def _ripe(state: SiteAlerts, minute: int) -> bool:
+    reports, newest = state.pending[minute], state.newest
     ripe_at = (minute + 1) * _MINUTE_MS + max(report.ripe_after for report in reports.values())
     if newest < ripe_at + _SETTLE_MS:
         return False
+    first, changed = state.heard.get(minute, (0, 0))
+    if first > ripe_at + _SETTLE_MS:
+        return newest >= min(changed, first + _LAGGARD_MS) + _SETTLE_MS
     complete = all(report.frontier >= ripe_at for report in reports.values())
     return complete or newest >= ripe_at + _SETTLE_MS + _LAGGARD_MS
 
