@@ -19,7 +19,7 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
     """Megabytes and bytes per visitor above the empty worker, and seconds from a start until all of it is there again.
 
     hot: nothing rests before all was applied; rested: after a checkpoint; open: with the settings as they come, caught
-    up and two rounds later; packed: of a restarted worker. After kill -9 a start has to wait
+    up and rested; packed: of a restarted worker. After kill -9 a start has to wait
     until Kafka believes that the member before is gone (`live.session_timeout_s`), after a clean stop not.
     """
     log = work / "size.log"
@@ -49,7 +49,7 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
         worker.wait(lambda: rows.events() == count, "every event in a row", 1)
         rounds = worker.metric("snag_live_checkpoints_total")
         worker.wait(
-            lambda: worker.metric("snag_live_checkpoints_total") >= rounds + 2 * PARTITIONS, "two rounds of checkpoints"
+            lambda: worker.metric("snag_live_checkpoints_total") >= rounds + PARTITIONS, "a round of checkpoints"
         )
         opened = worker.rss_bytes()
     with live_worker(bootstrap, prefix, log) as worker:
