@@ -19,6 +19,7 @@ from typing import Any, Final
 from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
 from processors.domain.partition import Partition
+from processors.live import memory
 from processors.live.gate import OffsetGate, Verdict
 from processors.live.output import Output
 from processors.live.store import Meta, Store
@@ -142,4 +143,5 @@ class OwnedPartition:
             await self._flush()
             for event in under_way.events:
                 event.ack()
+            memory.give_back()
             self._metrics.counter("snag_live_checkpoints_total").inc()

@@ -16,6 +16,7 @@ from faust.types import TP
 
 from processors.domain.partition import Partition
 from processors.domain.rules import Rules
+from processors.live import memory
 from processors.live.funnel_watch import FunnelError, FunnelWatch
 from processors.live.gate import OffsetGate
 from processors.live.output import Output
@@ -88,6 +89,7 @@ class LiveWorker:
         starts, ends = await asyncio.gather(consumer.earliest_offsets(*tps), consumer.highwaters(*tps))
         for partition in partitions:
             self._owned[partition] = self._take_over(partition, starts, ends)
+        memory.give_back()
         return self._owned[first]
 
     def _take_over(self, partition: int, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> OwnedPartition:
