@@ -32,8 +32,9 @@ class Drain:
     """A task that moves records from `spool` to `sink` while Kafka is up.
 
     A step is released from the spool only when Kafka has acknowledged all of it; after a failure it is sent again
-    whole. Neighbours of one partition share a Kafka record. One that Kafka refuses for good is halved until the events
-    stand alone that it means; these go to quarantine, so that nothing waits behind them.
+    whole. Neighbours of one partition share a Kafka record, and keep their order whatever fails. One that Kafka refuses
+    for good is halved until the events stand alone that it means; these go to quarantine, so that nothing waits behind
+    them.
     """
 
     def __init__(
@@ -102,11 +103,25 @@ class Drain:
 
     async def _send(self, records: list[Record]) -> list[Refused]:
         """Return when Kafka has all `records` but those events that it refuses for good. Raises AckError."""
-        merged = list(merge(repartitioned(records, self._layout.partitions)))
-        outcomes = await asyncio.gather(*map(self._submit, merged))
+        partitions: dict[tuple[str, int], list[Record]] = {}
+        for record in merge(repartitioned(records, self._layout.partitions)):
+            partitions.setdefault((record.topic, record.partition), []).append(record)
+        outcomes = await asyncio.gather(*map(self._send_in_order, partitions.values()), return_exceptions=True)
         refused: list[Refused] = []
-        for record, error in zip(merged, outcomes, strict=True):
-            if error is not None:
+        for outcome in outcomes:  # of all partitions: none is still sending when the step is sent again
+            if isinstance(outcome, BaseException):
+                raise outcome
+            refused += outcome
+        return refused
+
+    async def _send_in_order(self, records: list[Record]) -> list[Refused]:
+        """Send `records` of one partition as `_send` does, each when Kafka has the one before it.
+
+        Sent together, one that fails and is sent again would come after those that did not fail.
+        """
+        refused: list[Refused] = []
+        for record in records:
+            if (error := await self._submit(record)) is not None:
                 refused += await self._halved(record, error)
         return refused
 
@@ -126,10 +141,7 @@ class Drain:
         return outcome
 
     async def _halved(self, record: Record, error: RefusedError) -> list[Refused]:
-        """Send `record`, which Kafka refuses, in parts; returns the events that it refuses one by one. Raises AckError.
-
-        A part at a time: Kafka judges together what the producer sends together.
-        """
+        """Send `record`, which Kafka refuses, in parts; returns the events refused one by one. Raises AckError."""
         lines = record.value.split(b"\n")
         if len(lines) == 1:
             return [Refused(record, str(error))]

@@ -44,6 +44,8 @@ def collector(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory, geoi
         "SNAG_PRIVACY__COOKIE": '{"enabled": true}',
         "SNAG_PRIVACY__FORGET_KEY": "fk_secret",
         "SNAG_LIMITS__REQUESTS_PER_IP": "100/hour",
+        "SNAG_LIMITS__REQUESTS_PER_KEY": "400/hour",  # more than all other tests here send together
+        "SNAG_SITES": json.dumps([{"name": "shop", "write_keys": ["wk_local"]}, {"name": "b", "write_keys": ["wk_b"]}]),
         "SNAG_LIMITS__HOT_EVENTS_PER_MINUTE": "20",
     }
     process = CollectorProcess(tmp_path_factory.mktemp("collector"), kafka.bootstrap, env)
@@ -151,6 +153,22 @@ def test_one_address_too_many_times_is_told_when_to_come_back(collector: Collect
     assert refused.json["code"] == "rate_limited"
     assert 1 <= int(refused.headers["retry-after"]) <= 3600
     assert collector.post({"type": "click"}, {"X-Forwarded-For": "203.0.113.201"}).status == 200
+
+
+def test_one_key_too_many_times_is_told_so_whatever_the_format_and_no_other_key_is(collector: CollectorProcess) -> None:
+    def post(n: int) -> Any:
+        headers = {"X-Forwarded-For": f"203.0.113.{n % 20}"}
+        if n % 2:
+            return collector.post({"type": "click"}, headers, key="wk_b")
+        batch = {"writeKey": "wk_b", "batch": [{"type": "page", "anonymousId": "v"}]}
+        return collector.request("POST", "/v1/batch", json.dumps(batch).encode(), headers)
+
+    answers = [post(n) for n in range(402)]
+    assert [answer.status for answer in answers] == [200] * 400 + [429] * 2
+    for refused in answers[-2:]:
+        assert refused.json["code"] == "rate_limited"
+        assert 1 <= int(refused.headers["retry-after"]) <= 3600
+    assert collector.post({"type": "click"}).status == 200
 
 
 def test_events_are_dropped_where_the_setting_says_so(kafka: KafkaServer, tmp_path: Path) -> None:

@@ -7,14 +7,19 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from deploy.local.kafka.topics import create_topics
+from ingest.spool import Record
+from ingest.spool.frame import encode
+from schemas.event import Event
 from schemas.topics import CLICKSTREAM, ERRORS, Topic
-from tests.contract.test_ingest_http import DEADLINE_S, CollectorProcess, read_events, read_lines
+from tests.contract.test_ingest_http import DEADLINE_S, PARTITIONS, CollectorProcess, read_events, read_lines
 from tests.integration.test_collector_faults import kafka_is, running, settings, stored, wait_drained
 from tests.support.running import SNAG
 from tests.support.stack import KafkaServer
@@ -22,6 +27,7 @@ from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.integration
 
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SMALL_BYTES = 20_000
 """What a topic takes in these tests, of a record as it is compressed."""
 
@@ -153,3 +159,20 @@ def test_a_topic_that_refuses_everything_holds_up_no_other(collector: CollectorP
     wait_for(lambda: len(stored(collector)) == 40, DEADLINE_S, "all are in Kafka")
     assert len(read_events(collector.kafka)) == 40, "each lies in its partition, and once"
     wait_quarantined(collector, 0)
+
+
+def test_a_topic_of_another_version_holds_up_no_other(tmp_path: Path, kafka: KafkaServer) -> None:
+    """Left in the spool by a collector that knew topics which this one does not."""
+    collector = CollectorProcess(tmp_path, kafka.bootstrap, settings())
+    create_topics(collector.kafka)
+    left = tmp_path / "spool" / "7" / "000000000001.seg"
+    left.parent.mkdir(parents=True)
+    event = msgspec.json.encode(
+        Event(event_id="left", site="shop", kind="clickstream", type="click", ts=NOON, received_at=NOON, visitor_id="v")
+    )
+    left.write_bytes(b"".join(encode(Record(name, 0, PARTITIONS, 5, event)) for name in ("gone", CLICKSTREAM.name)))
+    with running(collector):
+        wait_drained(collector)
+        wait_for(lambda: stored(collector).keys() == {"left"}, DEADLINE_S, "what stood behind it is in Kafka")
+        (held,) = quarantined(collector)
+        assert (held["topic"], held["line"].encode()) == ("gone", event)

@@ -57,3 +57,12 @@ def test_the_image_holds_every_package() -> None:
     text = (ROOT / "Dockerfile").read_text()
     for package in ("schemas", "ingest", "processors", "snag", "deploy"):
         assert f"COPY {package} {package}" in text
+
+
+def test_the_image_runs_as_a_user_that_owns_the_spool_and_is_not_root() -> None:
+    *_, stage = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    users = [line.split()[1] for line in stage.splitlines() if line.startswith("USER ")]
+    assert users[-1] not in {"root", "0"}
+    spool = services()["collector"]["environment"]["SNAG_INGEST__SPOOL_DIR"]
+    assert f"install -d -o {users[-1]} -g {users[-1]} {spool}" in stage
+    assert not [name for name, service in services().items() if str(service.get("user", users[-1])) in {"root", "0"}]

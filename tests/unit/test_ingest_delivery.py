@@ -240,6 +240,27 @@ async def test_a_step_that_fails_is_sent_again_whole(rigs: Callable[..., Rig]) -
     assert r.kafka.values() == [b"1", b"1"]
 
 
+async def test_a_record_that_fails_is_not_overtaken_by_its_partitions_next_one(rigs: Callable[..., Rig]) -> None:
+    r = rigs(up=False)
+    first, second = b"1" * 300_000, b"2" * 300_000
+    r.send(first)
+    r.send(second)
+    r.delivery.send("t_clickstream", 1, b"of another partition", 5, r.outcomes.append)
+    await until(lambda: r.outcomes == [None] * 3)
+    r.start_drain()
+    r.kafka.come_back()
+    other = b"of another partition"
+    await until(lambda: r.kafka.values() == [first, other])
+    r.kafka.sent[1][4](None)
+    r.kafka.sent[0][4](AckError("the leader moved"))
+    await until(lambda: r.kafka.values() == [first, other] * 2)
+    r.kafka.answering = True
+    for sent in r.kafka.sent[2:]:
+        sent[4](None)
+    await until(lambda: r.spool.backlog_bytes == 0)
+    assert r.kafka.values() == [*[first, other] * 2, second]
+
+
 @pytest.mark.parametrize("direct", [True, False])
 async def test_what_kafka_refuses_for_good_goes_to_quarantine_and_the_rest_goes_on(
     direct: bool, rigs: Callable[..., Rig]
