@@ -50,7 +50,7 @@ class Worker:
         while not condition():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise SystemExit(
-                    f"live worker: {what} did not come; the end of its log:\n{self._log.read_text()[-2000:]}"
+                    f"live worker: {what} did not come; the end of its log:\n{self._log.read_text()[-12_000:]}"
                 )
             time.sleep(period_s)
         return time.perf_counter()

@@ -17,8 +17,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from deploy.local.kafka.topics import create_topics
 from ingest.spool import Record
 from ingest.spool.frame import encode
-from schemas.event import Event
-from schemas.topics import CLICKSTREAM, ERRORS, Topic
+from schemas.event import Event, partition_key
+from schemas.topics import CLICKSTREAM, ERRORS, Topic, partition_of
 from tests.contract.test_ingest_http import DEADLINE_S, PARTITIONS, CollectorProcess, read_events, read_lines
 from tests.integration.test_collector_faults import kafka_is, running, settings, stored, wait_drained
 from tests.support.running import SNAG
@@ -167,10 +167,13 @@ def test_a_topic_of_another_version_holds_up_no_other(tmp_path: Path, kafka: Kaf
     create_topics(collector.kafka)
     left = tmp_path / "spool" / "7" / "000000000001.seg"
     left.parent.mkdir(parents=True)
-    event = msgspec.json.encode(
-        Event(event_id="left", site="shop", kind="clickstream", type="click", ts=NOON, received_at=NOON, visitor_id="v")
+    sent = Event(
+        event_id="left", site="shop", kind="clickstream", type="click", ts=NOON, received_at=NOON, visitor_id="v"
     )
-    left.write_bytes(b"".join(encode(Record(name, 0, PARTITIONS, 5, event)) for name in ("gone", CLICKSTREAM.name)))
+    event = msgspec.json.encode(sent)
+    partition = partition_of(partition_key(sent), PARTITIONS)
+    records = [Record(name, partition, PARTITIONS, 5, event) for name in ("gone", CLICKSTREAM.name)]
+    left.write_bytes(b"".join(map(encode, records)))
     with running(collector):
         wait_drained(collector)
         wait_for(lambda: stored(collector).keys() == {"left"}, DEADLINE_S, "what stood behind it is in Kafka")
