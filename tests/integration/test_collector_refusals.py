@@ -17,7 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from deploy.local.kafka.topics import create_topics
 from ingest.spool import Record
 from ingest.spool.frame import encode
-from schemas.event import Event, partition_key
+from schemas.event import Event, partition_key, to_ms
 from schemas.topics import CLICKSTREAM, ERRORS, Topic, partition_of
 from tests.contract.test_ingest_http import DEADLINE_S, PARTITIONS, CollectorProcess, read_events, read_lines
 from tests.integration.test_collector_faults import kafka_is, running, settings, stored, wait_drained
@@ -172,7 +172,7 @@ def test_a_topic_of_another_version_holds_up_no_other(tmp_path: Path, kafka: Kaf
     )
     event = msgspec.json.encode(sent)
     partition = partition_of(partition_key(sent), PARTITIONS)
-    records = [Record(name, partition, PARTITIONS, 5, event) for name in ("gone", CLICKSTREAM.name)]
+    records = [Record(name, partition, PARTITIONS, to_ms(NOON), event) for name in ("gone", CLICKSTREAM.name)]
     left.write_bytes(b"".join(map(encode, records)))
     with running(collector):
         wait_drained(collector)
