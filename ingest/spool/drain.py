@@ -145,13 +145,9 @@ class Drain:
         lines = record.value.split(b"\n")
         if len(lines) == 1:
             return [Refused(record, str(error))]
-        refused: list[Refused] = []
         middle = len(lines) // 2
-        for half in (lines[:middle], lines[middle:]):
-            part = record._replace(value=b"\n".join(half))
-            if (again := await self._submit(part)) is not None:
-                refused += await self._halved(part, again)
-        return refused
+        halves = (lines[:middle], lines[middle:])
+        return await self._send_in_order([record._replace(value=b"\n".join(half)) for half in halves])
 
 
 def repartitioned(records: Iterable[Record], partitions: int) -> Iterator[Record]:

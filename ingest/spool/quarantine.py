@@ -20,14 +20,13 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 import msgspec
 
 from ingest.spool.frame import Record, encode
-from ingest.spool.slot import Slot, take_slot
+from ingest.spool.slot import SEGMENT_BYTES, Slot, sync_directory, take_slot
 from schemas.logs import get_logger
 
 _log = get_logger(__name__)
 
 FILE: Final = "quarantine.ndjson"
 
-_SEGMENT_BYTES: Final = 8 * 1024 * 1024  # as the spool's own
 _ANY: Final = 0  # partitions believed in: none, so the drain partitions anew
 
 
@@ -91,8 +90,7 @@ class Quarantine:
         entries = [
             Entry(now, record.topic, reason, record.received_at_ms, record.value.decode()) for record, reason in refused
         ]
-        await asyncio.to_thread(_append, self.path, entries)
-        await asyncio.to_thread(self.look)
+        await asyncio.to_thread(self._keep, entries)
         _log.error(
             "kafka refuses events for good; they are in quarantine",
             events=len(refused),
@@ -100,6 +98,13 @@ class Quarantine:
             reason=refused[-1].reason,
             path=str(self.path),
         )
+
+    def _keep(self, entries: list[Entry]) -> None:
+        before, after = _append(self.path, entries)
+        if before != self.size_bytes:
+            self.look()  # others have changed the file too
+            return
+        self.size_bytes, self.events, self.reason = after, self.events + len(entries), entries[-1].reason
 
 
 def send_again(root: Path) -> int:
@@ -136,7 +141,7 @@ def _write_segments(slot: Slot, lines: Iterable[bytes]) -> int:
     try:
         for line in lines:
             entry = _decode(line)
-            if segment is None or segment.tell() >= _SEGMENT_BYTES:
+            if segment is None or segment.tell() >= SEGMENT_BYTES:
                 _finish(segment)
                 number += 1
                 segment = _opened(slot.segment(number), os.O_WRONLY | os.O_EXCL, "wb")
@@ -164,23 +169,23 @@ def _check(path: Path, number: int, line: bytes) -> None:
         ) from error
 
 
-def _append(path: Path, entries: list[Entry]) -> None:
+def _append(path: Path, entries: list[Entry]) -> tuple[int, int]:
+    """Add whole lines, durably; returns the file's size in bytes before and after."""
     is_new = not path.exists()
     with _locked(path) as file:
         _cut_torn_end(file)
+        before = file.tell()
         file.write(b"".join(_encode(entry) + b"\n" for entry in entries))
+        after = file.tell()
         file.flush()
         os.fsync(file.fileno())
     if is_new:
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
+    return before, after
 
 
 def _cut_torn_end(file: BinaryIO) -> None:
-    """Cut what a crash left of a line: its event is still in the spool, and comes again."""
+    """Go to the end, and cut what a crash left of a line there: its event is still in the spool, and comes again."""
     end = file.seek(0, os.SEEK_END)
     if not end:
         return

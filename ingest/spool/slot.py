@@ -10,6 +10,7 @@ from typing import Final
 
 SUFFIX: Final = ".seg"
 DAMAGED_SUFFIX: Final = ".damaged"
+SEGMENT_BYTES: Final = 8 * 1024 * 1024  # read whole by the drain; what a crash makes it send twice
 
 _LOCK: Final = "lock"
 _MAX_SLOTS: Final = 1024  # more collectors than share one disk
@@ -36,15 +37,20 @@ class Slot:
 
     def sync(self) -> None:
         """Make created, renamed and removed files survive a crash of the machine."""
-        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_directory(self.path)
 
     def release(self) -> None:
         """Let another process have it."""
         os.close(self._lock_fd)
+
+
+def sync_directory(path: Path) -> None:
+    """Make files created, renamed and removed in `path` survive a crash of the machine."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def take_slot(root: Path) -> Slot:

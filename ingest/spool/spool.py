@@ -13,7 +13,7 @@ from typing import Final
 
 from ingest.spool.frame import Record, frame_bytes, scan
 from ingest.spool.quarantine import Quarantine
-from ingest.spool.slot import Slot, SpoolError, take_slot
+from ingest.spool.slot import SEGMENT_BYTES, Slot, SpoolError, take_slot
 from ingest.spool.writer import Adopt, Append, Appended, Outcomes, Place, Retire, SegmentWriter
 from schemas.logs import get_logger
 
@@ -21,7 +21,6 @@ __all__ = ["Place", "Portion", "Spool", "SpoolError"]
 
 _log = get_logger(__name__)
 
-_SEGMENT_BYTES: Final = 8 * 1024 * 1024  # read whole by the drain; what a crash makes it send twice
 _SEGMENTS_MIN: Final = 16  # however small the bound is, so that draining frees room early
 
 
@@ -93,7 +92,7 @@ class Spool(Outcomes):
         self._writer = SegmentWriter(
             slot,
             first_segment=numbers[-1] + 1 if numbers else 1,
-            segment_bytes=min(_SEGMENT_BYTES, self.max_bytes // _SEGMENTS_MIN),
+            segment_bytes=min(SEGMENT_BYTES, self.max_bytes // _SEGMENTS_MIN),
             outcomes=self,
         )
         self._writer.start()

@@ -45,6 +45,17 @@ async def test_what_is_kept_is_known_again_after_a_restart(root: Path) -> None:
     assert quarantine.path.stat().st_mode & 0o077 == 0, "events are nobody else's business"
 
 
+async def test_what_others_keep_meanwhile_is_counted_with_the_next_own(root: Path) -> None:
+    one, other = Quarantine(root), Quarantine(root)
+    await one.keep([refused("a")])
+    await other.keep([refused("b")])
+    await one.keep([refused("c")])
+    assert (one.events, one.size_bytes, one.reason) == (3, one.path.stat().st_size, "c is too large")
+    assert send_again(root) == 3
+    await one.keep([refused("d")])
+    assert (one.events, one.size_bytes, one.reason) == (1, one.path.stat().st_size, "d is too large")
+
+
 async def test_a_line_that_a_crash_cut_short_goes_and_the_others_stay(root: Path) -> None:
     quarantine = Quarantine(root)
     await quarantine.keep([refused("a")])
