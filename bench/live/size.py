@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.live.fill import PARTITIONS, fill, make_topics
-from bench.live.session_rows import session_rows
-from bench.live.worker import live_worker
+from bench.live.session_rows import SessionRows, session_rows
+from bench.live.worker import Worker, live_worker
 from schemas import topics
 
 EVENTS: Final = 2_380_000  # 200,000 visitors of events.py
@@ -33,24 +33,17 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
         session_rows(bootstrap, topics.SESSIONS.full_name(prefix)) as rows,
         live_worker(bootstrap, prefix, log, seldom) as worker,
     ):
-        worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
-        worker.wait(lambda: rows.events() == count, "every event in a row", 1)
+        _say_all(worker, rows, count)
         visitors, hot = worker.metric("snag_live_visitors"), worker.rss_bytes()
         checkpoints = worker.metric("snag_live_checkpoints_total")
-        worker.wait(
-            lambda: worker.metric("snag_live_checkpoints_total") >= checkpoints + PARTITIONS, "a round of checkpoints"
-        )
+        _rest(worker)
         rested, blob = worker.rss_bytes(), worker.metric("snag_live_blob_bytes_max")
     with (
         session_rows(bootstrap, topics.SESSIONS.full_name(prefix)) as rows,
         live_worker(bootstrap, prefix, log, {"SNAG_LIVE__APP_ID": "size-open"}) as worker,
     ):
-        worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
-        worker.wait(lambda: rows.events() == count, "every event in a row", 1)
-        rounds = worker.metric("snag_live_checkpoints_total")
-        worker.wait(
-            lambda: worker.metric("snag_live_checkpoints_total") >= rounds + PARTITIONS, "a round of checkpoints"
-        )
+        _say_all(worker, rows, count)
+        _rest(worker)
         opened = worker.rss_bytes()
     with live_worker(bootstrap, prefix, log) as worker:
         again = time.perf_counter()
@@ -78,3 +71,15 @@ def run_size(bootstrap: str, prefix: str, work: Path, count: int = EVENTS) -> di
         "recovery_s": ready - again,
         "recovery_after_clean_stop_s": ready_clean - again_clean,
     }
+
+
+def _say_all(worker: Worker, rows: SessionRows, count: int) -> None:
+    """Wait until `count` events are applied, and all of them in rows."""
+    worker.wait(lambda: worker.metric("snag_live_events_total") >= count, "the last event")
+    worker.wait(lambda: rows.events() == count, "every event in a row", 1)
+
+
+def _rest(worker: Worker) -> None:
+    """Wait for a checkpoint of every partition."""
+    wanted = worker.metric("snag_live_checkpoints_total") + PARTITIONS
+    worker.wait(lambda: worker.metric("snag_live_checkpoints_total") >= wanted, "a round of checkpoints")

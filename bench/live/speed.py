@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from bench.live.counting import counted
 from bench.live.fill import PARTITIONS
@@ -17,6 +16,7 @@ from bench.live.subject import rated
 from bench.live.worker import live_worker
 from schemas import topics
 from schemas.products import Product
+from tests.support.records import records_at
 
 
 def run_live(
@@ -67,30 +67,5 @@ def run_counting(bootstrap: str, prefix: str, count: int, log: Path) -> dict[str
 
 def _records(bootstrap: str, topic: str) -> Iterator[tuple[bytes, bytes | None]]:
     """Key and value of every record that `topic` has now."""
-    places = _ends_of(bootstrap, topic)
-    for record in _read(bootstrap, dict.fromkeys(places, 0)):
+    for record in records_at(bootstrap, [TopicPartition(topic, p) for p in range(PARTITIONS)]):
         yield record.key, record.value
-
-
-def _read(bootstrap: str, since: Mapping[TopicPartition, int]) -> Iterator[Any]:
-    """The records from `since` on up to the end as it is now."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    consumer.assign(list(since))
-    for place, offset in since.items():
-        consumer.seek(place, offset)
-    ends = consumer.end_offsets(list(since))
-    deadline = time.monotonic() + 60
-    try:
-        while any(consumer.position(place) < end for place, end in ends.items()) and time.monotonic() < deadline:
-            for records in consumer.poll(timeout_ms=1000).values():
-                yield from records
-    finally:
-        consumer.close()
-
-
-def _ends_of(bootstrap: str, topic: str) -> dict[TopicPartition, int]:
-    """One past the newest offset, by partition."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
-    ends: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, p) for p in range(PARTITIONS)])
-    consumer.close()
-    return ends

@@ -17,9 +17,9 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
-from deploy.local.kafka.topics import create_topics
+from deploy.local.kafka.topics import create_topics, partitions_of
 from schemas import jsonschema as event_schema
 from schemas import openapi
 from schemas.event import Event, partition_key
@@ -27,6 +27,7 @@ from schemas.rows import RejectedRow
 from schemas.settings import KafkaSettings
 from schemas.topics import NDJSON, RAW, RECEIVED_AT_HEADER, REJECTED, TOPIC_OF_KIND, Topic, partition_of
 from tests.support.ports import free_port
+from tests.support.records import records_at
 from tests.support.stack import KafkaServer, ServerProcess
 from tests.support.wait import wait_for
 
@@ -134,29 +135,16 @@ class Line:
 
 def read_lines(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Line]:
     """Every line that is in `topics` now."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap, enable_auto_commit=False)
-    try:
-        names = {topic.full_name(kafka.topic_prefix): topic.name for topic in topics}
-        places = [TopicPartition(name, p) for name in names for p in range(kafka.partitions)]
-        consumer.assign(places)
-        consumer.seek_to_beginning(*places)
-        ends = consumer.end_offsets(places)
-        lines: list[Line] = []
-
-        def caught_up() -> bool:
-            for records in consumer.poll(timeout_ms=200).values():
-                for record in records:
-                    assert record.key is None
-                    lines.extend(
-                        Line(names[record.topic], record.partition, value, dict(record.headers))
-                        for value in record.value.split(b"\n")
-                    )
-            return all(consumer.position(place) >= end for place, end in ends.items())
-
-        wait_for(caught_up, DEADLINE_S, "the topics are read")
-        return lines
-    finally:
-        consumer.close()
+    names = {topic.full_name(kafka.topic_prefix): topic for topic in topics}
+    places = [TopicPartition(name, p) for name, topic in names.items() for p in range(partitions_of(topic, kafka))]
+    lines: list[Line] = []
+    for record in records_at(kafka.bootstrap, places):
+        assert record.key is None
+        lines.extend(
+            Line(names[record.topic].name, record.partition, value, dict(record.headers))
+            for value in record.value.split(b"\n")
+        )
+    return lines
 
 
 def read_events(kafka: KafkaSettings) -> list[Event]:

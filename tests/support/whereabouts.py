@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
+from deploy.local.kafka.topics import partitions_of
 from schemas.settings import KafkaSettings
 from schemas.topics import ALL
+from tests.support.records import records_at
 
 _AROUND: Final = 60  # characters of a body shown before and behind an id
 _SHOWN_IDS: Final = 10
@@ -52,19 +54,11 @@ def _around(body: bytes, id_: str) -> str:
     return body[max(0, at - _AROUND) : at + len(id_) + _AROUND].decode(errors="replace").replace("\n", "\\n")
 
 
-def _records(kafka: KafkaSettings) -> list[tuple[str, bytes]]:
-    consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap, enable_auto_commit=False)
-    try:
-        existing = consumer.topics()
-        names = [name for topic in ALL if (name := topic.full_name(kafka.topic_prefix)) in existing]
-        places = [TopicPartition(name, p) for name in names for p in consumer.partitions_for_topic(name)]
-        consumer.assign(places)
-        consumer.seek_to_beginning(*places)
-        ends = consumer.end_offsets(places)
-        found: list[tuple[str, bytes]] = []
-        while any(consumer.position(place) < end for place, end in ends.items()):
-            for place, records in consumer.poll(timeout_ms=1000).items():
-                found += [(f"Kafka {place.topic} {place.partition}:{r.offset}", r.value or b"") for r in records]
-        return found
-    finally:
-        consumer.close()
+def _records(kafka: KafkaSettings) -> Iterator[tuple[str, bytes]]:
+    places = [
+        TopicPartition(topic.full_name(kafka.topic_prefix), p)
+        for topic in ALL
+        for p in range(partitions_of(topic, kafka))
+    ]
+    for record in records_at(kafka.bootstrap, places):
+        yield f"Kafka {record.topic} {record.partition}:{record.offset}", record.value or b""
