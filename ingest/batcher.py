@@ -12,6 +12,8 @@ MAX_RECORD_LINES: Final = 500  # keeps a reader's unit of work, and what one bad
 MAX_RECORD_BYTES: Final = 512 * 1024  # half of Kafka's default limit, though our topics take more
 
 _MAX_ROUNDS: Final = 2  # one on its way, one being answered; more would only cut the same lines into smaller records
+_FEW_RECORDS: Final = 8  # a second round of so many costs little
+_FULL_LINES: Final = 16  # a record costs as much as some ten lines: with so many in each a second round pays
 _MAX_WAIT_S: Final = 0.05  # for a round to come back; beyond it the broker is slow, and waiting brings it nothing
 
 
@@ -77,8 +79,8 @@ class _Record:
 class Batcher:
     """Collects lines per topic and partition for `linger_s`, then sends each collection as one record.
 
-    While two such rounds are unacknowledged the next one waits and grows: a record costs the same for one line as for
-    many, so the batches grow with the load by themselves.
+    While two such rounds are unacknowledged, or one and the next would be many small records, the next one waits and
+    grows: a record costs the same for one line as for many, so the batches grow with the load by themselves.
 
     All methods run on the event loop. `budget` holds the bytes of a line until the sink is done with its record, which
     may be long after the request was answered.
@@ -141,11 +143,15 @@ class Batcher:
             self._send(records)
 
     def _lingered(self) -> None:
-        if self._rounds < _MAX_ROUNDS:
+        if self._rounds == 0 or (self._rounds < _MAX_ROUNDS and self._worthwhile()):
             self.flush()
         else:
             self._overdue = True
             self._flush_at = asyncio.get_running_loop().call_later(_MAX_WAIT_S, self.flush)
+
+    def _worthwhile(self) -> bool:
+        records = self._open.values()
+        return len(records) <= _FEW_RECORDS or sum(len(r.lines) for r in records) >= _FULL_LINES * len(records)
 
     async def drain(self) -> None:
         """Flush, and return when the sink is done with every record."""

@@ -154,3 +154,20 @@ async def test_a_third_round_waits_for_an_earlier_one_and_grows_meanwhile() -> N
     assert len(r.sink.records) == 2
     r.sink.settle(0)
     assert [record[2] for record in r.sink.records] == [b"1", b"2", b"3\n4"]
+
+
+@pytest.mark.parametrize(("partitions", "lines", "goes"), [(8, 1, True), (9, 1, False), (9, 15, False), (9, 16, True)])
+async def test_a_second_round_goes_out_beside_a_first_unless_it_is_many_small_records(
+    partitions: int, lines: int, *, goes: bool
+) -> None:
+    r = rig(linger_s=0)
+    r.batcher.add("b", 0, b"first", 0, Ticket())
+    r.batcher.flush()
+    for partition in range(partitions):
+        for _ in range(lines):
+            r.batcher.add("a", partition, b"x", 0, Ticket())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(r.sink.records) == (1 + partitions if goes else 1)
+    r.sink.settle(0)
+    assert len(r.sink.records) == 1 + partitions
