@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.collector import otel, outage
 from bench.collector.load import Reading, wrk
 from bench.collector.subjects import Subject, otel_collector, ours
+from bench.memory import warm
 from tests.support.stack import kafka_broker
 
 SIZES = [1, 50]
@@ -64,6 +65,7 @@ def main() -> None:
     binary = otel.built(args.otel_dir)
     if binary is None:
         print("NOT MEASURED: the OpenTelemetry Collector; building it needs Go.", file=sys.stderr)
+    warm()
     with tempfile.TemporaryDirectory(prefix="snag-bench-") as name:
         directory = Path(name)
         with kafka_broker(directory / "broker") as broker:

@@ -29,6 +29,7 @@ from bench.live.session_rows import session_rows
 from bench.live.size import run_size
 from bench.live.speed import run_counting, run_live
 from bench.live.subject import SubjectFailed, run_subject
+from bench.memory import warm
 from schemas import topics
 from schemas.products import SESSIONS
 from tests.support.stack import kafka_broker
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     args = parser.parse_args()
     found: dict[str, Result] = {}
+    warm()
     with tempfile.TemporaryDirectory() as directory, kafka_broker(Path(directory)) as broker:
         work = Path(directory)
         bench = Bench(broker.bootstrap, uuid.uuid4().hex[:8], work, args.events, args.peer_events)

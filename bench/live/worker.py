@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from kafka.admin import KafkaAdminClient, NewTopic
 
+from bench.live.fill import PARTITIONS
+from schemas.settings import LiveSettings
+from schemas.topics import changelogs
 from tests.support.ports import free_port
 
 DEADLINE_S: Final = 600
@@ -72,7 +76,8 @@ def live_worker(
     settings: Mapping[str, str] | None = None,
     module: str = "processors.live",
 ) -> Iterator[Worker]:
-    """A worker with its defaults and `settings` (environment variables); killed at the end."""
+    """A worker with its defaults and `settings` (environment variables), its changelogs made; killed at the end."""
+    _make_changelogs(bootstrap, prefix, (settings or {}).get("SNAG_LIVE__APP_ID", LiveSettings().app_id))
     port = free_port()
     env = {
         **os.environ,
@@ -88,3 +93,13 @@ def live_worker(
     finally:
         process.kill()
         process.wait(30)
+
+
+def _make_changelogs(bootstrap: str, prefix: str, app_id: str) -> None:
+    """As the set-up of a stack does: a changelog that Faust makes itself may be unknown at the worker's first write."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    wanted = {topic.full_name(prefix): topic.config() for topic in changelogs(app_id)}
+    missing = wanted.keys() - set(admin.list_topics())
+    admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=wanted[name]) for name in sorted(missing)])
+    admin.wait_for_topics(list(wanted), timeout_ms=30_000)
+    admin.close()
