@@ -1,6 +1,6 @@
 # Snag: `make up` starts everything, `make test` tests everything. Needs Python >= 3.11, Java >= 17 and Maven.
 .DEFAULT_GOAL := help
-.PHONY: up test test-long lint types fast bench score contracts help lock clean sdk
+.PHONY: up test test-long lint types fast bench score contracts help lock clean sdk wheels
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,8 +57,12 @@ contracts: $(STAMP) ## generate JSON Schema, AsyncAPI, OpenAPI, docs/signals.md 
 sdk: ## build the browser SDK into ingest/static; needs node
 	cd sdk/browser && npm ci --no-audit --no-fund && npm run --silent types && npm run --silent build && npm run --silent size
 
+wheels: $(STAMP) ## build the packages snag-analytics and snag-sdk into dist/
+	$(BIN)/uv build --quiet --wheel --out-dir dist .
+	$(BIN)/uv build --quiet --wheel --out-dir dist sdk/python
+
 lock: $(STAMP) ## pin the dependencies of pyproject.toml anew
-	$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --all-extras --no-emit-package snag-sdk pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and the local stack's data
 	rm -rf $(VENV) .snag deploy/local/kafka/lib

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -53,6 +54,7 @@ def demo(
     """Open the shop beside the running stack, or start the stack too. Ctrl-C closes what this has started."""
     if context.invoked_subcommand is not None:
         return
+    _need_python_sdk()
     from schemas.settings import load_settings
     from snag.demo.state import read_state
 
@@ -140,6 +142,7 @@ def visit(
 
     from schemas.settings import load_settings
 
+    _need_python_sdk()
     state, settings = _running(), load_settings()
     with failures():
         ended = asyncio.run(_visit(settings, state.address, visitors, rate, seed, plain=plain))
@@ -292,6 +295,16 @@ def _clocks(settings: Settings) -> Iterator[None]:
         elif read_state(settings) is not None:
             time.sleep(_FUNNELS_READ_S)
         yield
+
+
+def _need_python_sdk() -> None:
+    if find_spec("snag_sdk") is None:
+        _fail(
+            "The demo shop reports with Snag's Python SDK (snag-sdk), which is not installed. "
+            "Install it with: pip install 'snag-analytics[demo]'; built from source: make wheels && "
+            "pip install --find-links dist 'snag-analytics[demo]'",
+            FAILED,
+        )
 
 
 def _switches(names: list[str]) -> Switches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from snag.demo.walk import walk
 from snag.errors import SnagError
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Request
 
 AT_ONCE: Final = 4  # a tab is a process of some 100 MB, and a laptop has a few cores
 
@@ -25,7 +26,7 @@ _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chr
 _FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 _SIZES: Final = {False: (1280, 900), True: (390, 844)}
 _DEADLINE_MS: Final = 20_000
-_EFFECT_MS: Final = 500  # a click that has not led on by then leads nowhere, unless a request is under way
+_EFFECT_S: Final = 0.5  # a click that has not led on by then leads nowhere, unless a request is under way
 _DEAD_AFTER_S: Final = 2.8  # the script calls a click dead after 2.5 s
 _RAGE_CLICKS: Final = 4
 
@@ -93,18 +94,29 @@ class ChromiumTab:
 
     async def follow(self, control: str) -> None:
         """See Tab."""
-        from playwright.async_api import TimeoutError as NothingCame  # noqa: PLC0415  not needed without a browser
+        begun, came = asyncio.Event(), asyncio.Event()
 
-        begun: list[bool] = []
-        self._page.on("request", lambda request: begun.append(True) if request.is_navigation_request() else None)
+        def on_request(request: Request) -> None:
+            if request.is_navigation_request():
+                begun.set()
+
+        def on_content(_: Page) -> None:
+            came.set()
+
+        # Heard from before the click on: the next page may be there before the click has returned.
+        self._page.on("request", on_request)
+        self._page.on("domcontentloaded", on_content)
         try:
-            async with self._page.expect_event("domcontentloaded", timeout=_EFFECT_MS):
-                await self._page.locator(f"#{control}").click()
-        except NothingCame:
-            if begun:
-                await self._page.wait_for_event("domcontentloaded")
+            await self._page.locator(f"#{control}").click()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(came.wait(), _EFFECT_S)
+            if begun.is_set():
+                await asyncio.wait_for(came.wait(), _DEADLINE_MS / 1000)
             else:
                 await asyncio.sleep(_DEAD_AFTER_S)
+        finally:
+            self._page.remove_listener("request", on_request)
+            self._page.remove_listener("domcontentloaded", on_content)
         await self._settle()
 
     async def send(self, control: str, **fields: str) -> None:

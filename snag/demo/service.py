@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -29,6 +30,7 @@ from snag_sdk import Client
 from snag_sdk.testing import RecordingClient
 
 _AT_ONCE: Final = 2000
+_CLOSES_WITHIN_S: Final = 10  # the slowest page takes 6 s when it is broken
 _BATCH_EVENTS: Final = 2000  # the collector takes 2500
 _BATCH_BYTES: Final = 4 << 20
 
@@ -59,16 +61,27 @@ def endpoint_of(collector: str, write_key: str) -> str:
     return f"{collector}/s?writeKey={quote(write_key)}"
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals alone: `serve` heeds them. Uvicorn's own raises them again when it has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 async def serve(demo: Demo, on_ready: Callable[[str], None], say: Callable[[str], None]) -> None:
-    """Run the shop until it is told to stop; `on_ready` gets its address. A port that is taken is left alone."""
+    """Run the shop until SIGINT or SIGTERM; `on_ready` gets its address. A port that is taken is left alone."""
     switches = switches_of(demo.data_dir)
-    with Client(demo.write_key, host=demo.collector, release="demo") as client:
+    with Client(demo.write_key, host=demo.collector, release="demo") as client, _told_to_stop() as stop:
         app = create_shop(script_tag=demo.tag(), collector=demo.collector, client=client, switches=switches)
         port = demo.port if is_free(demo.port) else 0
         if port != demo.port:
             say(f"port {demo.port} is taken, the shop moves")
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
-        server = uvicorn.Server(config)
+        config = uvicorn.Config(
+            *(app, "127.0.0.1", port), log_level="warning", lifespan="off", timeout_graceful_shutdown=_CLOSES_WITHIN_S
+        )
+        server = _Server(config)
         serving = asyncio.create_task(server.serve())
         while not server.started:
             if serving.done():
@@ -79,16 +92,41 @@ async def serve(demo: Demo, on_ready: Callable[[str], None], say: Callable[[str]
         port = server.servers[0].sockets[0].getsockname()[1]
         address = f"http://127.0.0.1:{port}"
         busy = asyncio.create_task(_fill(demo, address, lambda: on_ready(address), say))
+        stopped = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({serving, busy}, return_when=asyncio.FIRST_COMPLETED)
-            if busy.done():
+            await asyncio.wait({serving, stopped, busy}, return_when=asyncio.FIRST_COMPLETED)
+            if busy.done():  # without customers when the past is told; the shop stays open
                 busy.result()
-            await serving
+                await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            server.should_exit = True
             busy.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await busy
+            stopped.cancel()
+            await asyncio.gather(busy, stopped, return_exceptions=True)
+            server.should_exit = True
+            await serving
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[asyncio.Event]:
+    """Set at the first SIGINT or SIGTERM; a second one does what it did before."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def heed() -> None:
+        stop.set()
+        leave()
+
+    def leave() -> None:
+        for number, handler in before.items():
+            if loop.remove_signal_handler(number):
+                signal.signal(number, handler)
+
+    for number in before:
+        loop.add_signal_handler(number, heed)
+    try:
+        yield stop
+    finally:
+        leave()
 
 
 async def _fill(demo: Demo, address: str, on_ready: Callable[[], None], say: Callable[[str], None]) -> None:
