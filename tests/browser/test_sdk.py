@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snag.browser_sdk import script_tag, shipped
-from tests.support.browser import FLAGS, chromium, http_server, page_handler
+from tests.support.browser import chromium, http_server, page_handler
 from tests.support.running import RunningStack, running_stack
+from tests.support.sdk_visit import DEADLINE_S, Visit, launched, playwright
 from tests.support.wait import wait_for
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(600)]
 
-DEADLINE_S = 90
 HTML = "text/html; charset=utf-8"
 BODY = """
 <button id="buy">Buy 2 now</button>
@@ -29,10 +29,16 @@ BODY = """
   <input name="street"><input name="zip" pattern="[0-9]+" title="digits"><input name="secret" type="password">
   <button id="send">Continue</button>
 </form>
+<button id="throws">Pay</button> <button id="slow">Filter</button>
 <p data-snag-ignore><button id="ignored">Ignored</button></p>
 <div style="height: 4000px"></div>
 <script>
   document.getElementById("buy").onclick = () => { document.title += "."; };
+  document.getElementById("throws").onclick = () => { throw new Error("no card"); };
+  document.getElementById("slow").onclick = () => {
+    for (const from = performance.now(); performance.now() - from < 700; );
+    document.title += "slow";
+  };
 </script>
 """
 
@@ -78,56 +84,22 @@ def site(collector: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(stack: RunningStack, pytestconfig: pytest.Config) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not needed where the tests are skipped
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium(pytestconfig),
-            headless=True,
-            args=list(FLAGS),
-            ignore_default_args=["--enable-automation"],
-        )
+    with playwright() as started, launched(started, pytestconfig) as running:
         yield running
-        running.close()
 
 
-class Visit:
-    """One browser profile, its complaints, and the ids of the sessions seen in it."""
+class StoredVisit(Visit):
+    """A visit whose events are looked for in ClickHouse."""
 
     def __init__(self, context: BrowserContext, stack: RunningStack) -> None:
-        self._context, self._stack = context, stack
-        self.complaints: list[str] = []
-        self.sessions: set[str] = set()
-
-    def page(self) -> Page:
-        page = self._context.new_page()
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        return page
-
-    def open(self, address: str, *, friction: bool = True) -> Page:
-        """A new tab on the page, with the SDK and its second file at work."""
-        page = self.page()
-        page.goto(address)
-        page.wait_for_function("window.snag && snag.version")
-        if friction:
-            page.wait_for_function("performance.getEntriesByType('resource').some(e => e.name.includes('s-friction-'))")
-            page.wait_for_load_state("networkidle")
-        self.note(page)
-        return page
-
-    def note(self, page: Page) -> None:
-        """Remember the page's session."""
-        found = page.evaluate("(sessionStorage['snag.s'] || localStorage['snag.s'] || '').split(' ')[0]")
-        if found:
-            self.sessions.add(found)
+        super().__init__(context)
+        self._stack = stack
 
     def stored(self) -> list[dict[str, Any]]:
         """Every row of the visit's sessions, with repeats that ClickHouse has not merged yet."""
-        sessions = ", ".join(f"'{session}'" for session in sorted(self.sessions))
         columns = "event_id, type, element, path, message, visitor_id, user_id, is_bot, props, ts"
         tables = " UNION ALL ".join(
-            f"SELECT {columns} FROM {table} FINAL WHERE session_id IN ({sessions})"
+            f"SELECT {columns} FROM {table} FINAL WHERE {self._mine()}"
             for table in ("clickstream", "errors", "checkouts")
         )
         return self._stack.query(f"SELECT * FROM ({tables}) ORDER BY ts")
@@ -142,14 +114,27 @@ class Visit:
         assert len({row["event_id"] for row in rows}) == len(rows)
         return rows
 
+    def wait_signals(self, *wanted: tuple[str, str]) -> None:
+        """Wait until the live worker has found friction of each (signal, element) in the visit."""
+        query = f"SELECT signal, element FROM friction_signals FINAL WHERE {self._mine()}"
+        wait_for(
+            lambda: set(wanted) <= {(row["signal"], row["element"]) for row in self._stack.query(query)},
+            DEADLINE_S,
+            f"{wanted} found",
+        )
+
+    def _mine(self) -> str:
+        sessions = ", ".join(f"'{session}'" for session in sorted(self.sessions))
+        return f"session_id IN ({sessions})"
+
 
 @pytest.fixture
-def visit(browser: Browser, stack: RunningStack) -> Iterator[Callable[..., Visit]]:
+def visit(browser: Browser, stack: RunningStack) -> Iterator[Callable[..., StoredVisit]]:
     contexts: list[BrowserContext] = []
 
-    def make(**options: Any) -> Visit:
+    def make(**options: Any) -> StoredVisit:
         contexts.append(browser.new_context(**options))
-        return Visit(contexts[-1], stack)
+        return StoredVisit(contexts[-1], stack)
 
     yield make
     for context in contexts:
@@ -160,7 +145,7 @@ def props_of(rows: list[dict[str, Any]], type_: str) -> list[dict[str, Any]]:
     return [row["props"] for row in rows if row["type"] == type_]
 
 
-def test_every_fact_of_clicks_forms_and_scrolling(visit: Callable[..., Visit], site: str) -> None:
+def test_every_fact_of_clicks_forms_and_scrolling(visit: Callable[..., StoredVisit], site: str) -> None:
     shopper = visit(viewport={"width": 800, "height": 600})
     page = shopper.open(f"{site}/")
     page.evaluate("window.told = []; void snag.on('friction', f => told.push(f))")
@@ -206,10 +191,13 @@ def test_every_fact_of_clicks_forms_and_scrolling(visit: Callable[..., Visit], s
         *("address", "zip"),
         *(3, 3),
     )
+    assert int(props_of(rows, "scroll")[0]["depth"]) > 30
+    shopper.wait_signals(("rage_click", "button#buy"), ("dead_click", "button#broken"))
     assert "hunter2" not in str(rows)
     assert "Main 1" not in str(rows)
     assert {row["path"] for row in rows if row["type"] == "page_view"} == {"/", "/second"}
     assert shopper.complaints == []
+    assert shopper.cookies() == []
 
 
 def centre(page: Page, selector: str) -> tuple[float, float]:
@@ -235,7 +223,9 @@ def thrash(page: Page) -> None:
     )
 
 
-def test_every_kind_of_failure_and_no_failure_of_the_page_is_swallowed(visit: Callable[..., Visit], site: str) -> None:
+def test_every_kind_of_failure_and_no_failure_of_the_page_is_swallowed(
+    visit: Callable[..., StoredVisit], site: str
+) -> None:
     shopper = visit()
     page = shopper.open(f"{site}/")
     page.evaluate("window.heard = []; void addEventListener('error', e => heard.push(e.message))")
@@ -257,7 +247,7 @@ def test_every_kind_of_failure_and_no_failure_of_the_page_is_swallowed(visit: Ca
     assert page.evaluate("heard.filter(message => message.includes('loop')).length") == 20
 
 
-def test_a_single_page_application_and_web_vitals(visit: Callable[..., Visit], site: str) -> None:
+def test_a_single_page_application_and_web_vitals(visit: Callable[..., StoredVisit], site: str) -> None:
     shopper = visit()
     page = shopper.open(f"{site}/")
     page.evaluate("history.pushState({}, '', '/cart'); document.title = 'Cart'")
@@ -276,7 +266,26 @@ def test_a_single_page_application_and_web_vitals(visit: Callable[..., Visit], s
     assert shopper.complaints == []
 
 
-def test_offline_and_back_loses_nothing(visit: Callable[..., Visit], site: str) -> None:
+def test_a_click_that_fails_and_one_that_is_slow_are_found(visit: Callable[..., StoredVisit], site: str) -> None:
+    shopper = visit()
+    page = shopper.open(f"{site}/")
+    page.click("#throws")
+    page.evaluate(
+        "new PerformanceObserver((seen) => window.measured = seen.getEntries().some(e => e.duration > 600))"
+        ".observe({type: 'event'})"
+    )
+    page.click("#slow")
+    page.wait_for_function("window.measured")  # the browser measures a click after the frame that shows its effect
+    page.goto("about:blank")
+    rows = shopper.wait_stored("click", "js_error", "click", "web_vital", "page_leave")
+    found = [row for row in rows if row["type"] == "web_vital" and row["props"]["name"] == "INP"]
+    worst = max(found, key=lambda row: float(row["props"]["value"]))
+    assert (worst["props"]["rating"], worst["path"]) == ("poor", "/")
+    assert float(worst["props"]["value"]) >= 700
+    shopper.wait_signals(("error_click", "button#throws"), ("slow_interaction", ""))
+
+
+def test_offline_and_back_loses_nothing(visit: Callable[..., StoredVisit], site: str) -> None:
     shopper = visit()
     page = shopper.open(f"{site}/")
     shopper.wait_stored("page_view")
@@ -291,7 +300,9 @@ def test_offline_and_back_loses_nothing(visit: Callable[..., Visit], site: str) 
     assert props_of(rows, "order_completed") == [{"currency": "EUR", "order_id": "o-1", "value": "12.5"}]
 
 
-def test_a_killed_tab_leaves_its_events_to_the_next_one(visit: Callable[..., Visit], site: str, collector: str) -> None:
+def test_a_killed_tab_leaves_its_events_to_the_next_one(
+    visit: Callable[..., StoredVisit], site: str, collector: str
+) -> None:
     shopper = visit()
     page = shopper.open(f"{site}/")
     with unreachable(page, collector):
@@ -322,7 +333,7 @@ def crash(page: Page) -> None:
         page.goto("chrome://crash")
 
 
-def test_a_page_closed_in_the_middle_of_the_checkout_says_so(visit: Callable[..., Visit], site: str) -> None:
+def test_a_page_closed_in_the_middle_of_the_checkout_says_so(visit: Callable[..., StoredVisit], site: str) -> None:
     shopper = visit()
     page = shopper.open(f"{site}/")
     page.evaluate("snag.checkoutStarted({value: 10}); snag.checkoutStepViewed({step: 2, payment_method: 'card'})")
@@ -332,7 +343,7 @@ def test_a_page_closed_in_the_middle_of_the_checkout_says_so(visit: Callable[...
 
 
 def test_a_collector_that_is_full_is_asked_again_when_it_said(
-    visit: Callable[..., Visit], site: str, collector: str
+    visit: Callable[..., StoredVisit], site: str, collector: str
 ) -> None:
     shopper = visit()
     page = shopper.page()
@@ -358,7 +369,7 @@ def test_a_collector_that_is_full_is_asked_again_when_it_said(
 
 
 def test_nothing_leaves_the_page_before_consent_and_all_of_it_after(
-    visit: Callable[..., Visit], site: str, collector: str
+    visit: Callable[..., StoredVisit], site: str, collector: str
 ) -> None:
     shopper = visit()
     page = shopper.page()
@@ -376,14 +387,16 @@ def test_nothing_leaves_the_page_before_consent_and_all_of_it_after(
     rows = shopper.wait_stored("page_view", "before", "after", "survey_answered")
     visitors = {row["type"]: row["visitor_id"] for row in rows}
     assert visitors["before"] == ""
-    assert len(visitors["after"]) == 36
+    assert len(visitors["after"]) == 32
     page.evaluate("snag.consent('denied'); snag.track('never')")
     assert page.evaluate("Object.keys(localStorage)") == ["snag.c"]
     assert page.evaluate("Object.keys(sessionStorage)") == []
 
 
 @pytest.mark.parametrize("signal", ["globalPrivacyControl: true", "doNotTrack: '1'"])
-def test_a_browser_that_asks_for_privacy_is_left_alone(visit: Callable[..., Visit], site: str, signal: str) -> None:
+def test_a_browser_that_asks_for_privacy_is_left_alone(
+    visit: Callable[..., StoredVisit], site: str, signal: str
+) -> None:
     shopper = visit()
     page = shopper.page()
     name, value = signal.split(": ")
@@ -398,7 +411,9 @@ def test_a_browser_that_asks_for_privacy_is_left_alone(visit: Callable[..., Visi
     assert page.evaluate("Object.keys(localStorage).concat(Object.keys(sessionStorage))") == []
 
 
-def test_a_strict_policy_a_hash_lock_and_calls_made_before_it_loaded(visit: Callable[..., Visit], site: str) -> None:
+def test_a_strict_policy_a_hash_lock_and_calls_made_before_it_loaded(
+    visit: Callable[..., StoredVisit], site: str
+) -> None:
     shopper = visit()
     page = shopper.open(f"{site}/strict")
     rows = shopper.wait_stored("early", "identify", "page_view")
@@ -408,7 +423,9 @@ def test_a_strict_policy_a_hash_lock_and_calls_made_before_it_loaded(visit: Call
     page.close()
 
 
-def test_it_works_without_storage_and_its_own_failure_breaks_nothing(visit: Callable[..., Visit], site: str) -> None:
+def test_it_works_without_storage_and_its_own_failure_breaks_nothing(
+    visit: Callable[..., StoredVisit], site: str
+) -> None:
     shopper = visit()
     page = shopper.page()
     page.add_init_script(
@@ -426,7 +443,7 @@ def test_it_works_without_storage_and_its_own_failure_breaks_nothing(visit: Call
     assert page.title() == "Shop."
 
 
-def test_a_tag_without_a_key_says_so_and_does_nothing(visit: Callable[..., Visit], site: str) -> None:
+def test_a_tag_without_a_key_says_so_and_does_nothing(visit: Callable[..., StoredVisit], site: str) -> None:
     shopper = visit()
     page = shopper.page()
     page.goto(f"{site}/nokey")

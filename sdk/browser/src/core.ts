@@ -1,13 +1,13 @@
 /** The first file: the public API, and what is watched from the start. */
 
 import { automatic, base, endpoint, key, script, withFriction } from "./config";
-import { watchClicks } from "./clicks";
-import { control, describe, select } from "./element";
+import { blamed, onClick, watchClicks } from "./clicks";
+import { control, select } from "./element";
 import { emit } from "./events";
 import { onFailure, watchFailures } from "./failures";
-import { getConsent, sessionId, setConsent, setUser, visitorId } from "./ids";
+import { getConsent, onDenied, sessionId, setConsent, setUser, visitorId } from "./ids";
 import * as outbox from "./outbox";
-import { onLeave, view, watchPages } from "./pages";
+import { onLeave, view, watchPages, whenShown } from "./pages";
 import { send } from "./sender";
 import type { Core, Friction, Props, Snag } from "./types";
 
@@ -38,7 +38,14 @@ function friction(signal: string, element: string): void {
   }
 }
 
-const core: Core = { endpoint, emit, friction, select, control, describe, onLeave };
+function consent(state: "granted" | "denied" | "anonymous"): void {
+  setConsent(state);
+  if (getConsent() === "denied") return outbox.clear();
+  outbox.store();
+  void send();
+}
+
+const core: Core = { endpoint, emit, friction, select, control, onClick, onLeave };
 
 const api: Record<string, unknown> = {
   version: VERSION,
@@ -48,12 +55,7 @@ const api: Record<string, unknown> = {
     setUser(String(userId));
     emit("identify", traits);
   },
-  consent(state: "granted" | "denied" | "anonymous") {
-    setConsent(state);
-    if (getConsent() === "denied") return outbox.clear();
-    outbox.store();
-    void send();
-  },
+  consent,
   survey: (id: string, answer: string | number, props?: Props) => emit("survey_answered", { survey: id, answer, ...props }),
   on(_: "friction", listener: (friction: Friction) => void) {
     listeners.add(listener);
@@ -89,11 +91,16 @@ if (key && !(early && "version" in early)) {
   global.snag = api as unknown as Snag;
   try {
     if (automatic) {
-      onFailure((signal) => friction(signal, ""));
+      onFailure((signal) => {
+        friction(signal, "");
+        const element = blamed();
+        if (element) friction("error_click", element);
+      });
       watchFailures();
-      watchPages();
       watchClicks();
+      whenShown(watchPages);
     }
+    onDenied(() => consent("denied"));
     if (Array.isArray(early)) early.forEach((call) => (api.push as (call: Call) => void)(call));
     void outbox.adopt().then(send);
     if (automatic && withFriction) {

@@ -8,19 +8,22 @@ const EDITABLE = "input:not([type=button],[type=submit],[type=checkbox],[type=ra
 const LEVELS = 4;
 const NAMES = ["data-snag", "data-testid", "data-test", "name", "aria-label"];
 
-// Names with many digits or of a hash's look are made anew by every build or visit.
-const stable = (name: string) => name && !/\d{3}|[a-z]\d[a-z\d]|__|:/i.test(name);
+const LABELLED = "a,button,summary,[role=button],[role=tab]";
+
+// Names with many digits or of a hash's look are made anew by every build or visit; one with an address is a person's.
+const stable = (name: string | null) => name && !/\d{3}|[a-z]\d[a-z\d]|__|[:@]/i.test(name);
 
 /** A short selector: nearest stable id or name, and the way down from it. */
 export function select(element: Element): string {
   const path: string[] = [];
   for (let node: Element | null = element; node && path.length < LEVELS && node !== document.body; ) {
     const tag = node.localName;
-    if (stable(node.id)) {
-      path.unshift(`${tag}#${node.id}`);
+    const id = node.getAttribute("id"); // the property of a form is its field of that name, where there is one
+    if (stable(id)) {
+      path.unshift(`${tag}#${id}`);
       break;
     }
-    const named = NAMES.find((name) => stable(node?.getAttribute(name) ?? ""));
+    const named = NAMES.find((name) => stable(node!.getAttribute(name)));
     if (named) {
       path.unshift(`${tag}[${named}="${node.getAttribute(named)}"]`);
       break;
@@ -53,14 +56,14 @@ export function control(target: EventTarget | null): Element | null {
 /** Evidence for the rules of clicks. Labels of links and buttons only, digits and addresses masked; never a value. */
 export function describe(element: Element): Props {
   const link = element instanceof HTMLAnchorElement ? element : undefined;
-  const label = element.matches("a,button,summary,[role=button],[role=tab]") && !element.closest("[data-snag-mask]");
+  const label = element.matches(LABELLED);
   return {
     tag: element.localName,
-    text: label && !maskText ? mask(element.textContent ?? "") : undefined,
+    text: label && !maskText && !element.closest("[data-snag-mask]") ? mask(element.textContent ?? "") : undefined,
     href: link?.href.split(/[?#]/)[0] || undefined,
     target: link?.target || undefined,
     download: link?.hasAttribute("download") || undefined,
-    editable: element.matches(EDITABLE) || undefined,
+    editable: (!label && element.matches(EDITABLE)) || undefined,
   };
 }
 

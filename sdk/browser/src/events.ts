@@ -1,15 +1,26 @@
 /** Making events: every one of them goes through `emit`. */
 
 import { debug, release } from "./config";
-import { getConsent, randomId, sessionId, userId, visitorId } from "./ids";
+import { getConsent, load, sessionId, userId, visitorId } from "./ids";
 import * as outbox from "./outbox";
 import { schedule } from "./sender";
 import type { Fields, Props } from "./types";
 
+let count = 100_000; // all of one length, so that they sort as text
+
+/** As JSON. What it has no word for (a BigInt, a circle) must neither break the page nor cost the event. */
+function encode(event: object, props: Props = {}): string {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    return JSON.stringify(event, (name, value) => (name in props ? String(value) : value));
+  }
+}
+
 export function emit(type: string, props?: Props, fields?: Fields): void {
   if (getConsent() === "denied") return;
-  const event = JSON.stringify({
-    event_id: randomId(),
+  const event = encode({
+    event_id: `${load}.${count++}`, // in the order of the events: it decides between two of one millisecond
     type,
     ts: new Date().toISOString(),
     session_id: sessionId(),
@@ -22,7 +33,7 @@ export function emit(type: string, props?: Props, fields?: Fields): void {
     is_bot: navigator.webdriver || undefined,
     ...fields,
     props,
-  });
+  }, props);
   const kept = outbox.add(event);
   if (debug) console.log("snag", kept ? type : "outbox full", event);
   schedule();

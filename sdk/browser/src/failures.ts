@@ -1,12 +1,10 @@
 /** What fails: scripts, promises, resources, and requests to the page's own origin. */
 
-import { endpoint } from "./config";
 import { emit } from "./events";
 import type { Props } from "./types";
 
 const SAME_MOST = 5; // of one and the same failure on a page: a loop must not fill the outbox
 const seen = new Map<string, number>();
-const own = (url: string) => url.startsWith(location.origin) && !url.startsWith(endpoint.split("?")[0] ?? "");
 
 let told: (message: string) => void = () => {};
 
@@ -28,7 +26,7 @@ function thrown(error: unknown, message: string, where: Props): void {
 }
 
 function request(url: string, method: string, status: number, started: number): void {
-  if (!own(url) || (status && status < 400)) return;
+  if (!url.startsWith(`${location.origin}/`) || (status && status < 400)) return;
   const path = new URL(url).pathname;
   const props = { status: status || undefined, request_path: path, method, duration_ms: Math.round(performance.now() - started) };
   fail(status ? "http_error" : "network_error", `${method} ${path} ${status || "failed"}`, status ? props : { ...props, url: path });
@@ -61,14 +59,18 @@ function watchFetch(): void {
 
 function watchXhr(): void {
   const open = XMLHttpRequest.prototype.open as (...args: unknown[]) => void;
+  // What an object asks for now; the same one may be opened again.
+  const asked = new WeakMap<XMLHttpRequest, [method: string, url: string, started: number]>();
   XMLHttpRequest.prototype.open = function (this: XMLHttpRequest, ...args: unknown[]) {
-    const started = performance.now();
-    for (const [event, failed] of [["load", false], ["error", true], ["timeout", true]] as const) {
-      this.addEventListener(event, () => {
-        const url = new URL(this.responseURL || String(args[1]), document.baseURI).href;
-        request(url, String(args[0]).toUpperCase(), failed ? 0 : this.status, started);
-      });
+    if (!asked.has(this)) {
+      for (const event of ["load", "error", "timeout"]) {
+        this.addEventListener(event, () => {
+          const [method, url, started] = asked.get(this)!;
+          request(new URL(this.responseURL || url, document.baseURI).href, method, this.status, started);
+        });
+      }
     }
+    asked.set(this, [String(args[0]).toUpperCase(), String(args[1]), performance.now()]);
     open.apply(this, args);
   };
 }

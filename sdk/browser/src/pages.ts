@@ -54,6 +54,12 @@ function hook(name: "pushState" | "replaceState"): void {
   };
 }
 
+/** Call `start` once the page is shown to somebody: one that is made ready ahead of a click may never be. */
+export function whenShown(start: () => void): void {
+  if ((document as { prerendering?: boolean }).prerendering) document.addEventListener("prerenderingchange", start, { once: true });
+  else start();
+}
+
 export function watchPages(): void {
   hook("pushState");
   hook("replaceState");

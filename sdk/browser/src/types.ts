@@ -98,6 +98,9 @@ export interface Snag {
   productsSearched(search: { query: string; results?: number }): void;
 }
 
+/** Gets the control that a person clicked, what `click` says of it, and where: 0, 0 for one made by the keyboard. */
+export type ClickListener = (control: Element, props: Props, x: number, y: number) => void;
+
 /** What the second file gets from the first. */
 export interface Core {
   /** Where events go: requests to it are not the page's. */
@@ -107,7 +110,7 @@ export interface Core {
   select(element: Element): string;
   /** The control around a click's target, or null where clicks are not to be looked at. */
   control(target: EventTarget | null): Element | null;
-  describe(control: Element): Props;
+  onClick(listener: ClickListener): void;
   /** Called before the page or the route is left. */
   onLeave(listener: () => void): void;
 }

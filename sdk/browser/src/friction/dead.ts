@@ -1,7 +1,7 @@
 /** Dead click: a control was clicked and nothing came of it. PostHog's rule: no DOM mutation for 2500 ms, no scroll and
  * no change of selection within 100 ms; Datadog's exclusions: fields, canvas, links that leave the page. */
 
-import type { Core } from "../types";
+import type { Core, Props } from "../types";
 
 const WAIT_MS = 2500;
 const SOON_MS = 100;
@@ -10,23 +10,19 @@ const CLICKABLE = "a,button,summary,[role=button],[role=link],[role=tab],[onclic
 
 interface Pending {
   element: Element;
+  props: Props;
   at: number;
   x: number;
   y: number;
-  timer: ReturnType<typeof setTimeout>;
 }
 
 export function watchDead(core: Core): void {
   const pending = new Set<Pending>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const settle = (matches: (click: Pending) => boolean) => {
-    for (const click of pending) {
-      if (matches(click)) {
-        clearTimeout(click.timer);
-        pending.delete(click);
-      }
-    }
+    for (const click of pending) if (matches(click)) pending.delete(click);
   };
-  const any = () => settle(() => true);
+  const any = () => pending.clear();
   const soon = () => settle((click) => performance.now() - click.at < SOON_MS);
 
   new MutationObserver(any).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
@@ -44,29 +40,30 @@ export function watchDead(core: Core): void {
   for (const event of ["pagehide", "beforeunload", "popstate", "hashchange", "blur"]) addEventListener(event, any);
   core.onLeave(any);
 
-  document.addEventListener(
-    "click",
-    (event) => {
-      const element = core.control(event.target)?.closest(CLICKABLE);
-      if (!element || !event.isTrusted || excluded(element)) return;
-      const at = performance.now();
-      if ([...pending].some((click) => click.element === element && at - click.at < SAME_NODE_MS)) return;
-      const click: Pending = {
-        element,
-        at,
-        x: Math.round(event.clientX),
-        y: Math.round(event.clientY),
-        timer: setTimeout(() => {
-          pending.delete(click);
-          const selector = core.select(element);
-          core.emit("dead_click", { ...core.describe(element), effect_ms: null }, { element: selector, x: click.x, y: click.y });
-          core.friction("dead_click", selector);
-        }, WAIT_MS),
-      };
-      pending.add(click);
-    },
-    true,
-  );
+  /** Tell of those that have waited long enough, and look again when the next one has. */
+  const look = () => {
+    timer = undefined;
+    for (const click of pending) {
+      const left = click.at + WAIT_MS - performance.now();
+      if (left > 0) {
+        timer = setTimeout(look, left);
+        return;
+      }
+      pending.delete(click);
+      const selector = core.select(click.element);
+      core.emit("dead_click", { ...click.props, effect_ms: null }, { element: selector, x: click.x, y: click.y });
+      core.friction("dead_click", selector);
+    }
+  };
+
+  core.onClick((control, props, x, y) => {
+    const element = control.closest(CLICKABLE);
+    if (!element || excluded(element)) return;
+    const at = performance.now();
+    for (const click of pending) if (click.element === element && at - click.at < SAME_NODE_MS) return;
+    pending.add({ element, props, at, x, y });
+    timer ??= setTimeout(look, WAIT_MS);
+  });
 }
 
 function excluded(element: Element): boolean {

@@ -14,7 +14,7 @@ interface Started {
 export function watchForms(core: Core): void {
   const started = new Map<HTMLFormElement, Started>();
   const nameOf = (form: Element | null) =>
-    form ? form.getAttribute("data-snag-form") || form.id || form.getAttribute("name") || core.select(form) : "";
+    form ? form.getAttribute("data-snag-form") || form.getAttribute("id") || form.getAttribute("name") || core.select(form) : "";
   const fieldOf = (field: Field) => field.name || field.id || field.type;
 
   const seen = (event: Event): [Field, HTMLFormElement] | undefined => {
@@ -28,14 +28,22 @@ export function watchForms(core: Core): void {
     return [field, form];
   };
 
-  document.addEventListener("change", (event) => {
+  /** Fields told as wrong since they were last changed or sent: a page that checks at every key says it once. */
+  let refused = new WeakSet<Element>();
+
+  // At the first key: a page closed before the field is left says no "change".
+  document.addEventListener("input", (event) => {
     const found = seen(event);
     if (!found) return;
     const [field, form] = found;
     const state = started.get(form)!;
     state.field = fieldOf(field);
     state.touched.add(state.field);
-    core.emit("form_field", { form: nameOf(form), field: state.field }, { element: core.select(field) });
+  });
+  document.addEventListener("change", (event) => {
+    refused.delete(event.target as Element);
+    const found = seen(event);
+    if (found) core.emit("form_field", { form: nameOf(found[1]), field: fieldOf(found[0]) }, { element: core.select(found[0]) });
   });
 
   const wrong = (field: Element & { name?: string; id: string }, message: string) => {
@@ -61,16 +69,31 @@ export function watchForms(core: Core): void {
     true,
   );
   // What the page itself marks as wrong, by a script or, where forms are checked by the server, from the start.
-  const marked = (field: Element) => field.getAttribute("aria-invalid") === "true" && wrong(field, "aria-invalid");
-  document.querySelectorAll("[aria-invalid]").forEach(marked);
+  const marked = (field: Element) => {
+    if (field.getAttribute("aria-invalid") !== "true") refused.delete(field);
+    else if (!refused.has(field) && !field.closest("[data-snag-ignore]")) {
+      refused.add(field);
+      wrong(field, "aria-invalid");
+    }
+  };
+  const markedWithin = (root: ParentNode) => root.querySelectorAll("[aria-invalid]").forEach(marked);
+  markedWithin(document);
   new MutationObserver((changes) => {
-    for (const { target } of changes) marked(target as Element);
-  }).observe(document, { subtree: true, attributes: true, attributeFilter: ["aria-invalid"] });
+    for (const { target, type, addedNodes } of changes) {
+      if (type === "attributes") marked(target as Element);
+      for (const node of addedNodes) {
+        if (!(node instanceof Element)) continue;
+        if (node.hasAttribute("aria-invalid")) marked(node);
+        markedWithin(node);
+      }
+    }
+  }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-invalid"] });
 
   document.addEventListener(
     "submit",
     (event) => {
       const form = event.target as HTMLFormElement;
+      refused = new WeakSet();
       core.emit("form_submit", { form: nameOf(form) }, { element: core.select(form) });
       started.delete(form);
     },

@@ -12,18 +12,13 @@ export function watchRage(core: Core): void {
   let at = 0;
   let x = 0;
   let y = 0;
-  document.addEventListener(
-    "click",
-    (click) => {
-      const element = core.control(click.target);
-      // Double and triple clicks select text; steppers are made to be clicked often.
-      if (!element || core.describe(element).editable || /^[+\-–−<>‹›«»]$/.test(element.textContent?.trim() ?? "")) return;
-      const now = performance.now();
-      const near = Math.abs(click.clientX - x) + Math.abs(click.clientY - y) < DISTANCE_PX;
-      count = near && now - at < GAP_MS ? count + 1 : 1;
-      [at, x, y] = [now, click.clientX, click.clientY];
-      if (count === CLICKS) core.friction("rage_click", core.select(element));
-    },
-    true,
-  );
+  core.onClick((control, { editable }, clickX, clickY) => {
+    // Double and triple clicks select text; steppers are made to be clicked often.
+    if (editable || (!clickX && !clickY) || /^[+\-–−<>‹›«»]$/.test(control.textContent?.trim() ?? "")) return;
+    const now = performance.now();
+    const near = Math.abs(clickX - x) + Math.abs(clickY - y) < DISTANCE_PX;
+    count = near && now - at < GAP_MS ? count + 1 : 1;
+    [at, x, y] = [now, clickX, clickY];
+    if (count === CLICKS) core.friction("rage_click", core.select(control));
+  });
 }
