@@ -17,6 +17,7 @@ import psutil
 
 from deploy.local.ports import is_free
 from deploy.local.state import is_process, load_state
+from ingest.spool.quarantine import Quarantine
 from schemas.settings import Settings
 
 _GIB: Final = 1024**3
@@ -54,6 +55,7 @@ def run_checks(settings: Settings) -> list[Check]:
         lambda: port("collector", settings.ingest.port, own),
         lambda: port("clickhouse", 8123, own),
         lambda: port("kafka", 9092, own),
+        lambda: quarantine(settings.spool_root()),
         variables,
     ]
     return [check() for check in checks]
@@ -148,6 +150,21 @@ def port(name: str, number: int, own: Collection[str] = ()) -> Check:
     if is_free(number):
         return Check(f"port {name}", "ok", f"{number} is free")
     return Check(f"port {name}", "warn", f"{number} is taken", "snag up will take another; snag status says which")
+
+
+def quarantine(spool: Path) -> Check:
+    """Nothing that was answered 200 waits beside `spool` because Kafka refuses it."""
+    kept = Quarantine(spool)
+    try:
+        kept.look()
+    except OSError as error:
+        return Check("quarantine", "warn", f"{kept.path}: {error.strerror}", "run snag doctor as the collector's user")
+    if not kept.events:
+        return Check("quarantine", "ok", "Kafka has refused no event")
+    events = f"{kept.events:,} event{'' if kept.events == 1 else 's'}"
+    why = f", the newest because of: {kept.reason}" if kept.reason else ""
+    fix = "mend the reason, then: snag quarantine send (docs/operations.md)"
+    return Check("quarantine", "warn", f"{events} refused by Kafka, kept in {kept.path}{why}", fix)
 
 
 def variables() -> Check:

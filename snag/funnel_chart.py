@@ -80,15 +80,17 @@ def _why(step: Row, width_chars: int) -> str:
         return ""
     parts = []
     if step["top_error_attempts"]:
-        parts.append(f"{shorten(step['top_error'], _ERROR_CHARS, placeholder='..')} ({step['top_error_attempts']:,})")
+        error = shorten(step["top_error"].removesuffix(": "), _ERROR_CHARS, placeholder="..")  # one without a message
+        parts.append(f"{error} ({step['top_error_attempts']:,})")
     if step["top_friction_attempts"]:
         parts.append(f"{step['top_friction']} ({step['top_friction_attempts']:,})")
     if not parts:
         return "why: no error or friction seen"
-    text = f"why: {' · '.join(parts)}; {step['troubled']:,} of {step['dropped']:,} saw trouble"
-    if step["first_cause"] and len(longer := f"{text}, first {step['first_cause']}") <= width_chars:
-        text = longer
-    return shorten(text, max(width_chars, _BAR_MAX_CHARS), placeholder=" ..")
+    ran_into = f"why: {' · '.join(parts)}"
+    told = f"{ran_into}; {step['troubled']:,} of {step['dropped']:,} saw trouble"
+    first = f"{told}, first {step['first_cause']}" if step["first_cause"] else told
+    fitting = (text for text in (first, told) if len(text) <= width_chars)
+    return next(fitting, shorten(ran_into, max(width_chars, _BAR_MAX_CHARS), placeholder=" .."))
 
 
 def _bar(share: float, chars: int) -> str:

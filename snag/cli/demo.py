@@ -35,6 +35,11 @@ _STOP_DEADLINE_S: Final = 120.0  # the stack's parts too, one after the other
 _FUNNELS_READ_S: Final = 7.0  # live workers look at the folder of funnels every 5 s
 _INTERVAL_S: Final = 0.1
 
+# Who is silent for so long has left: the demo's customers take some seconds a step, and a person who watches does not
+# wait for the usual half hour to see what was lost and why.
+_LEFT_SETTING: Final = "SNAG_LIVE__ABANDON_AFTER_S"
+_LEFT_AFTER_S: Final = "120"
+
 app = typer.Typer(help="A small shop to try it on; breaks on purpose, repaired by a command.")
 
 
@@ -273,7 +278,8 @@ def _stack(settings: Settings) -> Iterator[bool]:
         return
     snag = [sys.executable, "-c", "from snag.cli import main; main()"]
     typer.echo("no stack runs here, starting one ..", err=True)
-    started = subprocess.run([*snag, "up", "--detach"], stdin=subprocess.DEVNULL, check=False)
+    env = {_LEFT_SETTING: _LEFT_AFTER_S, **os.environ}
+    started = subprocess.run([*snag, "up", "--detach"], stdin=subprocess.DEVNULL, env=env, check=False)
     if started.returncode:
         raise typer.Exit(started.returncode)
     try:

@@ -10,6 +10,8 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from ingest.spool.frame import Record
+from ingest.spool.quarantine import Quarantine, Refused, send_again
 from schemas.settings import KafkaSettings, load_settings
 from snag import doctor
 from snag.cli import create_cli
@@ -63,11 +65,25 @@ def test_little_memory_is_a_warning_never_a_refusal(monkeypatch: pytest.MonkeyPa
     assert doctor.memory().verdict == "warn"
 
 
+async def test_events_that_kafka_refused_are_counted_with_the_newest_reason_and_the_way_back(tmp_path: Path) -> None:
+    assert doctor.quarantine(tmp_path / "none").verdict == "ok"
+    record = Record("raw", 0, 0, 1, b"{}")
+    await Quarantine(tmp_path).keep([Refused(record, "first"), Refused(record, "MessageSizeTooLarge")])
+    found = doctor.quarantine(tmp_path)
+    assert found.verdict == "warn"
+    assert found.found.startswith("2 events refused by Kafka")
+    assert str(tmp_path / "quarantine.ndjson") in found.found
+    assert found.found.endswith("MessageSizeTooLarge")
+    assert "snag quarantine send" in found.fix
+    assert send_again(tmp_path) == 2
+    assert doctor.quarantine(tmp_path).verdict == "ok"
+
+
 def test_doctor_prints_every_check_as_json() -> None:
     printed = CliRunner().invoke(create_cli(), ["doctor", "--json"])
     names = [check["name"] for check in orjson.loads(printed.output)["checks"]]
     assert names[:3] == ["python", "java", "maven"]
-    assert {"memory", "disk", "data directory", "port kafka"} <= set(names)
+    assert {"memory", "disk", "data directory", "port kafka", "quarantine"} <= set(names)
 
 
 @pytest.mark.parametrize(
