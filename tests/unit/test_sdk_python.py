@@ -286,6 +286,54 @@ def test_middleware_reports_an_exception_and_lets_it_pass(run: Any) -> None:
     assert (event["type"], event["props"]["status"], event["props"]["error_type"]) == ("http_error", 500, "KeyError")
 
 
+def test_a_request_that_is_called_off_is_no_server_error() -> None:
+    async def app(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    client = RecordingClient()
+    scope = {**{"type": "http", "method": "GET", "path": "/pay"}, "headers": []}
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(asgi_middleware.SnagMiddleware(app, client)(scope, nothing, nothing))
+    assert client.events == []
+
+
+def test_a_who_that_raises_costs_the_ids_and_not_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    def who(_: Any) -> Any:
+        raise KeyError("session")
+
+    client = RecordingClient()
+    scope = {**{"type": "http", "method": "GET", "path": "/pay"}, "headers": []}
+    asyncio.run(asgi_middleware.SnagMiddleware(app, client, who=who)(scope, nothing, nothing))
+    assert [event["props"]["status"] for event in client.events] == [404]
+    assert "visitor_id" not in client.events[0]
+    assert "KeyError" in caplog.text
+
+
+def test_a_record_that_cannot_be_formatted_never_breaks_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, log = RecordingClient(), logging.getLogger("shop.bad")
+    handler = SnagHandler(client)
+    monkeypatch.setattr(log, "propagate", False)
+    log.addHandler(handler)
+    try:
+        log.error("%d items", "many")
+    finally:
+        log.removeHandler(handler)
+    assert client.events == []
+    assert "Logging error" in capsys.readouterr().err
+
+
 def test_the_log_handler_reports_errors_with_their_exception_and_never_its_own() -> None:
     client = RecordingClient()
     log, own = logging.getLogger("shop.test"), logging.getLogger("snag_sdk")

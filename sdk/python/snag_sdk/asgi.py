@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from snag_sdk.events_api import EventsApi
-from snag_sdk.requests_seen import SLOW_AFTER_S, Seen, Who, is_worth_telling, report, who_from
+from snag_sdk.requests_seen import SLOW_AFTER_S, Seen, Who, found_by, is_worth_telling, report, who_from
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,17 +47,17 @@ class SnagMiddleware:
                 status = message["status"]
             await send(message)
 
-        error: BaseException | None = None
         try:
             await self._app(scope, receive, watch)
-        except Exception as raised:
-            error = raised
+        except Exception as error:  # a request that is called off raises something else, and is nobody's error
+            self._tell(scope, status, time.perf_counter() - started, error)
             raise
-        finally:
-            duration_s = time.perf_counter() - started
-            if is_worth_telling(status, duration_s, error, self._slow_after_s):
-                seen = Seen(scope["method"], _url(scope), scope["path"], status, duration_s, error)
-                report(self._client, seen, self._who(scope), self._slow_after_s)
+        self._tell(scope, status, time.perf_counter() - started, None)
+
+    def _tell(self, scope: Scope, status: int, duration_s: float, error: Exception | None) -> None:
+        if is_worth_telling(status, duration_s, error, self._slow_after_s):
+            seen = Seen(scope["method"], _url(scope), scope["path"], status, duration_s, error)
+            report(self._client, seen, found_by(self._who, scope), self._slow_after_s)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

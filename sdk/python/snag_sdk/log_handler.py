@@ -25,6 +25,12 @@ class SnagHandler(logging.Handler):
         """Queue one record. The SDK's own are left out: a collector that is away must not feed itself."""
         if record.name.partition(".")[0] == _OWN:
             return
+        try:
+            self._report(record)
+        except Exception:  # such as arguments that do not fit the message: told as every handler of `logging` does
+            self.handleError(record)
+
+    def _report(self, record: logging.LogRecord) -> None:
         props: dict[str, Any] = {"logger": record.name, "level": record.levelname.lower()}
         if record.exc_info and record.exc_info[1] is not None:
             props |= exception_fields(record.exc_info[1])[1]

@@ -8,7 +8,7 @@ from typing import Any
 from wsgiref.util import request_uri
 
 from snag_sdk.events_api import EventsApi
-from snag_sdk.requests_seen import SLOW_AFTER_S, Seen, Who, is_worth_telling, report, who_from
+from snag_sdk.requests_seen import SLOW_AFTER_S, Seen, Who, found_by, is_worth_telling, report, who_from
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -58,7 +58,7 @@ class SnagMiddleware:
             if is_worth_telling(status, duration_s, error, self._slow_after_s):
                 path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
                 seen = Seen(environ["REQUEST_METHOD"], request_uri(environ), path, status, duration_s, error)
-                report(self._client, seen, self._who(environ), self._slow_after_s)
+                report(self._client, seen, found_by(self._who, environ), self._slow_after_s)
 
 
 def _who(environ: Environ) -> Who:
