@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 from faust.types import TP
 
-from processors.domain.alerts.site import SiteAlerts, advance, load, observe
+from processors.domain.alerts.site import SiteAlerts, advance, hear, load, observe
 from processors.live.output import Output
 from processors.live.tick import Frontiers, decode_frontiers
 from schemas.alert_rule import AlertRule
@@ -79,7 +79,10 @@ class AlertAgent:
         except msgspec.DecodeError:
             log.error("metrics record is unreadable, skipped", partition=partition)
             return False
-        state = self._of(partition).setdefault(metrics.site, SiteAlerts(site=metrics.site))
+        state = self._of(partition).get(metrics.site)
+        if state is None:
+            state = self._of(partition)[metrics.site] = SiteAlerts(site=metrics.site)
+            hear(state, self._frontiers)
         self._changed.add((partition, metrics.site))
         return await self._say(observe(state, metrics, self._rules))
 
@@ -90,6 +93,10 @@ class AlertAgent:
             log.error("frontiers are unreadable, skipped", partition=partition)
             return False
         self._frontiers |= told.frontiers
+        for site, state in self._of(partition).items():
+            hear(state, told.frontiers)
+            if state.pending:  # what is judged next depends on it, also after a crash
+                self._changed.add((partition, site))
         if len(self._frontiers) < self._partitions:
             return False
         now = from_ms(min(self._frontiers.values()))

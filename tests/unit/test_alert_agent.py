@@ -11,6 +11,7 @@ import orjson
 import pytest
 from faust.types import TP
 
+from processors.domain.alerts.site import load
 from processors.live.alert_agent import AlertAgent
 from processors.live.output import Output
 from processors.live.tick import Frontiers, encode_frontiers
@@ -57,14 +58,14 @@ class Agent:
         await self.agent.on_event(event)
         return event
 
-    async def minute(self, number: int, passed: int) -> FakeEvent:
+    async def minute(self, number: int, passed: int, seen_at: datetime | None = None) -> FakeEvent:
         start = START + timedelta(minutes=number)
         step = StepCount(funnel="checkout", step=3, name="payment", entered=10, passed=passed)
         counts = MinuteMetrics(
             site="shop",
             source_partition=0,
             minute=start,
-            frontier=start + timedelta(minutes=1, seconds=RIPE_S + 10),
+            frontier=seen_at or start + timedelta(minutes=1, seconds=RIPE_S + 10),
             version=1,
             ripe_after_s=RIPE_S,
             steps=[step],
@@ -132,6 +133,22 @@ async def test_a_silent_site_gets_its_time_from_the_least_of_all_partitions() ->
     assert [(alert["status"], alert["seq"]) for alert in agent.alerts()] == [("firing", 1), ("resolved", 2)]
     assert "no attempts since" in agent.alerts()[1]["summary"]
     assert event.acks == 1
+
+
+async def test_a_new_sites_backlog_waits_for_a_partition_that_is_told_to_be_behind_also_after_a_crash() -> None:
+    hour = START + timedelta(hours=1)
+    agent = Agent()
+    await agent.frontiers(p0=hour, p1=START + timedelta(minutes=30))
+    await agent.minute(0, 8, seen_at=hour)
+    await agent.minute(61, 8, seen_at=hour + timedelta(seconds=30))
+    await agent.frontiers(p0=hour + timedelta(seconds=30))
+    assert len(load(agent.table[b"0/shop"]).pending) == 2
+    again = Agent(FakeTable(agent.table.log))
+    await again.frontiers(p1=hour + timedelta(seconds=9))
+    assert len(load(again.table[b"0/shop"]).pending) == 2
+    await again.minute(61, 8, seen_at=hour + timedelta(seconds=31))
+    await again.frontiers(p0=hour + timedelta(seconds=32), p1=hour + timedelta(seconds=31))
+    assert len(load(again.table[b"0/shop"]).pending) == 1
 
 
 async def test_a_restarted_agent_remembers_sites_that_are_silent_since() -> None:

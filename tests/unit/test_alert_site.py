@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from bench.alerts.simulation import MINUTES_PER_WEEK, Run, changed, minute_of
-from processors.domain.alerts.site import SiteAlerts, advance, observe
+from processors.domain.alerts.site import SiteAlerts, advance, hear, observe
 from processors.domain.alerts.watch import fingerprint
 from schemas.alert_rule import load_alert_rules
+from schemas.event import to_ms
 from schemas.rows import AlertRow, MinuteMetrics, StepCount
 
 RULES = load_alert_rules()
@@ -183,6 +184,35 @@ def test_a_backlog_is_learned_from_all_partitions_however_they_take_turns() -> N
         pytest.approx(4000, rel=0.05),
         pytest.approx(3200, rel=0.05),
     )
+
+
+def test_a_backlogs_minutes_wait_for_a_partition_that_is_known_to_be_behind() -> None:
+    """An import read by two workers: one has read all of it before the other, which was away, has told anything."""
+    state = SiteAlerts("shop")
+    hear(state, {0: to_ms(START + timedelta(hours=1)), 1: to_ms(START + timedelta(minutes=50))})
+    for minute in range(40):
+        observe(state, told_at(snapshot(minute, 10, 8), 1), RULES)
+    advance(state, START + timedelta(minutes=51), RULES)
+    observe(state, told_at(snapshot(61, 0, 0), 40), RULES)
+    assert len(state.pending) == 41
+    for minute in range(40):
+        observe(state, told_at(snapshot(minute, 10, 8, partition=1), 12), RULES)
+    advance(state, START + timedelta(hours=1, seconds=49), RULES)
+    assert len(state.pending) == 41
+    advance(state, START + timedelta(hours=1, seconds=50), RULES)
+    assert len(state.pending) == 1
+    watch = state.watches[fingerprint("funnel_step_conversion", "shop", "checkout", 4)]
+    assert watch.baseline.trials == pytest.approx(800, rel=0.05)
+
+
+def test_a_partition_that_stays_behind_holds_a_backlogs_minutes_for_a_minute_at_most() -> None:
+    state = SiteAlerts("shop")
+    hear(state, {1: to_ms(START)})
+    observe(state, told_at(snapshot(0, 10, 8), 1), RULES)
+    observe(state, told_at(snapshot(61, 0, 0), 70), RULES)
+    assert len(state.pending) == 2
+    observe(state, told_at(snapshot(61, 0, 0), 71), RULES)
+    assert len(state.pending) == 1
 
 
 def test_a_backlog_that_never_ends_is_judged_after_a_minute_and_repeats_hold_nothing() -> None:

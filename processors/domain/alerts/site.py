@@ -6,8 +6,8 @@ to report at all); or `_LAGGARD_MS` beyond that, whoever is still missing. So an
 gives the same alerts. What comes for a judged minute or an earlier one is ignored.
 
 A minute first heard of later than that (a backlog, an import of the last hours) is ripe with its first report, while
-other partitions have theirs still to tell. It waits until for `_SETTLE_MS` no report has changed it, but no longer
-than `_LAGGARD_MS`.
+other partitions have theirs still to tell: in a backlog they are minutes or hours apart. It waits until every partition
+heard of is `_SETTLE_MS` beyond the last report that has changed it, but no longer than `_LAGGARD_MS`.
 
 A minute more than `_STALE_MS` behind the newest frontier is dropped unread, from the baseline too: an import of
 history or a long backlog says nothing about now, and last year's level is not the usual one.
@@ -15,7 +15,7 @@ history or a long backlog says nothing about now, and last year's level is not t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -40,7 +40,7 @@ class SiteAlerts(msgspec.Struct):
     Bounded: at most three hours of unjudged minutes per source partition, and one watch per rule and funnel step.
     `newest` is the newest frontier (Unix ms), `judged` the last judged minute (Unix min), `ripe_after` its ripening
     time (ms); `watches` are by fingerprint. `heard` is the frontier at which an unjudged minute was first heard of, and
-    that at which its counts last changed.
+    that at which its counts last changed. `frontiers` is how far each source partition is known to have come.
     """
 
     site: str
@@ -50,6 +50,7 @@ class SiteAlerts(msgspec.Struct):
     ripe_after: int = 0
     watches: dict[str, Watch] = {}
     heard: dict[int, tuple[int, int]] = {}
+    frontiers: dict[int, int] = {}
 
     def dump(self) -> bytes:
         """The state as bytes for a table."""
@@ -77,6 +78,7 @@ def observe(state: SiteAlerts, metrics: MinuteMetrics, rules: Sequence[AlertRule
     minute = start // _MINUTE_MS
     report = report_of(metrics)
     state.newest = max(state.newest, report.frontier)
+    hear(state, {metrics.source_partition: report.frontier})
     if minute > state.judged and -_STALE_MS <= start - state.newest <= _AHEAD_MS:
         reports = state.pending.setdefault(minute, {})
         known = reports.get(metrics.source_partition)
@@ -87,9 +89,16 @@ def observe(state: SiteAlerts, metrics: MinuteMetrics, rules: Sequence[AlertRule
     return _judge_ripe(state, rules)
 
 
+def hear(state: SiteAlerts, frontiers: Mapping[int, int]) -> None:
+    """Take in how far source partitions have come (Unix ms), whether or not they have the site's visitors."""
+    for partition, frontier in frontiers.items():
+        state.frontiers[partition] = max(frontier, state.frontiers.get(partition, 0))
+
+
 def advance(state: SiteAlerts, now: datetime, rules: Sequence[AlertRule]) -> list[AlertRow]:
-    """Tell a site without traffic what time it is (receipt time, from a tick): its last minutes ripen, alerts lapse."""
+    """Tell a site without traffic how far all partitions have come: its last minutes ripen, alerts lapse."""
     state.newest = max(state.newest, to_ms(now))
+    hear(state, dict.fromkeys(state.frontiers, to_ms(now)))
     return _judge_ripe(state, rules)
 
 
@@ -118,7 +127,8 @@ def _ripe(state: SiteAlerts, minute: int) -> bool:
         return False
     first, changed = state.heard.get(minute, (0, 0))
     if first > ripe_at + _SETTLE_MS:
-        return newest >= min(changed, first + _LAGGARD_MS) + _SETTLE_MS
+        slowest = min(state.frontiers.values(), default=newest)
+        return slowest >= changed + _SETTLE_MS or newest >= first + _LAGGARD_MS + _SETTLE_MS
     complete = all(report.frontier >= ripe_at for report in reports.values())
     return complete or newest >= ripe_at + _SETTLE_MS + _LAGGARD_MS
 
