@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.stack import ClickHouseServer, KafkaServer, clickhouse_server, kafka_broker
 
@@ -16,6 +17,10 @@ _LIBRARY_WARNINGS = (
     # one has neither an address of its own nor a peer, so leaks of ours still fail a test.
     r"ignore:Exception ignored in. <socket.socket .*laddr=\('0.0.0.0', \d+\)>:pytest.PytestUnraisableExceptionWarning",
 )
+
+
+settings.register_profile("snag", deadline=None)  # how long an example takes says something of the machine only
+settings.load_profile("snag")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-import msgspec
-
 from processors.domain.fact import Fact
+from processors.domain.finality import attempt_final_at, final_before, session_final_at
+from processors.domain.friction.row import signal_row
 from processors.domain.friction.signal import Signal
 from processors.domain.funnels.attempt import Attempt, find_attempts
 from processors.domain.funnels.cohort import ONE, ONE_WITH_ERROR, SESSIONS, CohortKey, Tally, add, count_attempt
@@ -40,8 +40,6 @@ Row = SessionRow | FunnelAttemptRow | FrictionSignalRow
 
 _STAGES: Final = 16  # room for the stages of life between two facts: 6 of a session, 8 of an attempt
 _STAGE_DELETED: Final = _STAGES - 1
-
-_evidence = msgspec.json.Encoder(order="deterministic")
 
 
 class StepTime(NamedTuple):
@@ -105,7 +103,7 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
         closes_at = session.last_received + rules.session.idle_ms
         closed = session.superseded or frontier >= closes_at
         if closed:
-            ends.append(_session_final_at(session, rules))
+            ends.append(session_final_at(session, rules))
         else:
             changes.append(closes_at)
         traits = traits_of(session.facts)
@@ -118,15 +116,15 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
         if rates and not row.is_bot:
             add(snapshot.counted, session.started, SESSIONS, ONE_WITH_ERROR if row.errors else ONE)
         for signal in found:
-            signal_row = _signal_row(visitor, who, signal, row, rules)
-            signal_row.version = snapshot.version(signal.first.ts, 0)
-            snapshot.rows[RowId(SIGNAL, signal.signal, signal_row.signal_id, signal.first.ts)] = signal_row
+            found_row = signal_row(signal, who, row, rules.friction[signal.signal])
+            found_row.version = snapshot.version(signal.first.ts, 0)
+            snapshot.rows[RowId(SIGNAL, signal.signal, found_row.signal_id, signal.first.ts)] = found_row
     types = {fact.type for fact in facts} if rules.plans else set()
     plans = [plan for plan in rules.plans if plan.may_be_tried_by(types)]
     attempts = [attempt for plan in plans for attempt in find_attempts(who, facts, plan, rules.abandon)]
     if attempts:
         signals.sort(key=lambda signal: (signal.at.order, signal.signal))
-        ends += [_attempt_final_at(attempt, rules) for attempt in attempts]
+        ends += [attempt_final_at(attempt, rules) for attempt in attempts]
         changes += _add_attempts(snapshot, visitor, attempts, visits, facts, signals, frontier, rules, times)
     for visit in visits:
         visit.row.version += visit.stage
@@ -134,7 +132,7 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
         snapshot.next_change, snapshot.ends = max(ends), True
     else:
         snapshot.next_change = min((at for at in [*changes, *ends] if at > frontier), default=None)
-    snapshot.cut = _cut(facts, [visit.session for visit in visits], attempts, frontier, rules)
+    snapshot.cut = final_before(facts, [visit.session for visit in visits], attempts, frontier, rules)
     return snapshot
 
 
@@ -240,61 +238,3 @@ def tombstone(visitor: Visitor, row_id: RowId, snapshot: Snapshot) -> Row:
         version=version,
         deleted=1,
     )
-
-
-def _signal_row(visitor: Visitor, who: str, signal: Signal, session: SessionRow, rules: Rules) -> FrictionSignalRow:
-    """The row of `signal`. Its time is that of the fact that names it, so that no later fact moves the row."""
-    rule = rules.friction[signal.signal]
-    return FrictionSignalRow(
-        site=visitor.site,
-        signal=signal.signal,
-        signal_id=signal.signal_id(who),
-        ts=from_ms(signal.first.ts),
-        visitor_id=visitor.visitor_id,
-        version=0,
-        rule_version=rule.version,
-        session_id=session.session_id,
-        path=signal.first.path,
-        page=signal.first.page,
-        element=signal.first.element,
-        evidence=_evidence.encode({**signal.evidence, "thresholds": rule.thresholds}).decode(),
-        is_bot=session.is_bot,
-    )
-
-
-def _session_final_at(session: Session, rules: Rules) -> int:
-    """Receipt time (Unix ms) after which no late fact can change `session`."""
-    return session.last_received + rules.link_ms + rules.lateness_ms
-
-
-def _attempt_final_at(attempt: Attempt, rules: Rules) -> int:
-    """Receipt time (Unix ms) after which nothing can change `attempt`: no step within its window, however late."""
-    return attempt.quiet_received + rules.link_ms + attempt.plan.window_ms + rules.lateness_ms
-
-
-def _cut(
-    facts: Sequence[Fact], sessions: Sequence[Session], attempts: Sequence[Attempt], frontier: int, rules: Rules
-) -> int | None:
-    """The event time before which nothing can change any more: sessions and attempts that are final.
-
-    A final one that reaches past the cut is kept whole, and so moves the cut back to its own start.
-    """
-    if not facts or (len(sessions) == 1 and frontier < _session_final_at(sessions[0], rules)):  # by far the most
-        return None
-    spans: list[tuple[int, int]] = []
-    cut = facts[-1].ts + 1
-    for session in sessions:
-        spans.append((session.started, session.ended))
-        if frontier < _session_final_at(session, rules):
-            cut = min(cut, session.started)
-    for attempt in attempts:
-        spans.append((attempt.started, attempt.last_seen))
-        if frontier < _attempt_final_at(attempt, rules):
-            cut = min(cut, attempt.started)
-    moved = True
-    while moved:
-        moved = False
-        for start, end in spans:
-            if start < cut <= end:
-                cut, moved = start, True
-    return cut if cut > facts[0].ts else None

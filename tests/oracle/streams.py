@@ -29,12 +29,16 @@ _DELAYS = (0, 0, 0, 0, 40, 3_000, 700_000, 2 * _HOUR)
 
 @dataclass(frozen=True)
 class Person:
-    """One source of events. Without visitor and session ids its events are nobody's."""
+    """One source of events. Without visitor and session ids its events are nobody's.
+
+    `bot`: every event is labelled as a bot's; `suspect`: one here and there is.
+    """
 
     visitor: str
     sessions: tuple[str, ...]
     site: str = "shop"
     bot: bool = False
+    suspect: bool = False
 
 
 PEOPLE = (
@@ -44,6 +48,7 @@ PEOPLE = (
     Person("", ("only-1",)),
     Person("ann", ("ann-1",), site="blog"),
     Person("bot", ("bot-1", ""), bot=True),
+    Person("eve", ("eve-1", "eve-2"), suspect=True),
     Person("", ("",)),
 )
 
@@ -115,6 +120,48 @@ def streams(draw: st.DrawFn, *, scenes: int = 10, days: bool = False, repeats: b
     return sorted(events, key=lambda event: str(event["received_at"]))
 
 
+_VIGIL_EVENTS = 108  # a quarter of an hour apart: 25 hours and more
+
+
+@dataclass(frozen=True)
+class Vigil:
+    """A visitor who never pauses for long and stays for more than a day. All but `first` and `late` is taken in turn.
+
+    The `first` events are received when the second session has long begun, and move the start of all sessions; `late`
+    ones are received 20 h after they happened.
+    """
+
+    sessions: tuple[str, ...]
+    flavour: int
+    pauses: tuple[int, ...]
+    types: tuple[str, ...]
+    first: int
+    late: frozenset[int]
+
+    def events(self) -> list[Event]:
+        """Its events in the order of their receipt."""
+        person = Person("ann", self.sessions)
+        events: list[Event] = []
+        at = BASE_MS
+        for n in range(_VIGIL_EVENTS):
+            hours = 25 if n < self.first else 20 if n in self.late else 0
+            type_ = self.types[n % len(self.types)]
+            events.append(_event(n, person, type_, at, delay=hours * _HOUR, flavour=self.flavour, plain=True))
+            at += self.pauses[n % len(self.pauses)]
+        return sorted(events, key=lambda event: str(event["received_at"]))
+
+
+vigils = st.builds(
+    Vigil,
+    sessions=st.sampled_from((("",), ("ann-1",))),
+    flavour=st.integers(0, 11),
+    pauses=st.lists(st.sampled_from((850_000, 899_999, 900_000)), min_size=1, max_size=3).map(tuple),
+    types=st.lists(st.sampled_from(("page_view", "click", *_STEPS)), min_size=1, max_size=3).map(tuple),
+    first=st.integers(0, 3),
+    late=st.frozensets(st.integers(0, _VIGIL_EVENTS - 1), max_size=4),
+)
+
+
 def crowd(seed: int, visitors: int, *, begin_ms: int, hours: int = 10, scenes: int = 6) -> list[Event]:
     """Events of many visitors in the order of their receipt, the same for the same seed: for tests on a real broker.
 
@@ -161,11 +208,14 @@ def _event(n: int, person: Person, type_: str, at: int, *, delay: int, flavour: 
         "session_id": person.sessions[flavour % len(person.sessions)],
         "path": f"/p/{spot}",
         "page": f"/p/{spot}" if flavour % 4 else "",
-        "is_bot": person.bot,
+        "is_bot": person.bot or (person.suspect and n % 4 == 3),
         "browser": "Firefox" if plain else ("", "Firefox", "Chrome")[flavour % 3],
         "device": "mobile" if plain else ("", "mobile", "desktop")[flavour % 3],
         "release": "r1" if plain else ("", "r1", "r2")[flavour // 4],
         "user_id": "" if plain else ("", "u1")[flavour % 2],
+        "os": "iOS" if plain else ("iOS", "", "Android")[flavour % 3],
+        "country": "DE" if plain else ("", "FR", "DE")[flavour // 4],
+        "referrer": ("", "https://search.example/", "https://news.example/")[flavour % 3],
     }
     if type_ == "click":
         event["element"] = ("", "#buy", "#pay")[flavour % 3]

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracle.streams import Event, streams
+from tests.oracle.streams import Event, Vigil, streams, vigils
 from tests.property.test_domain_harness import (
     DAY_MS,
     Log,
@@ -29,6 +29,18 @@ def test_rows_of_long_lives_equal_the_oracle(events: list[Event], seed: int, aft
     random, log = Random(seed), Log()
     reader = Reader(records_of(events, random), log)
     reader.live(random)
+    reader.settle(end_of(events, after_ms))
+    assert differences(log, events, reader.state.frontier) == []
+    assert falls(log) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(vigils, seeds, ends)
+def test_sessions_cut_by_their_length_move_with_their_start(vigil: Vigil, seed: int, after_ms: int) -> None:
+    events = vigil.events()
+    random, log = Random(seed), Log()
+    reader = Reader(records_of(events, random), log)
+    reader.live(random, tick_chance=0.1)
     reader.settle(end_of(events, after_ms))
     assert differences(log, events, reader.state.frontier) == []
     assert falls(log) == []

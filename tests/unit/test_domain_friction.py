@@ -7,11 +7,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from processors.domain.friction import FINDERS, Finders, count_signals
+from processors.domain.friction.row import signal_row
 from processors.domain.friction.score import points, score
+from schemas.event import from_ms
 from schemas.event_types import EVENT_TYPES
+from schemas.rows import SessionRow
 from schemas.rules import FRICTION_RULES, RuleError, rules_with
 from schemas.settings import load_settings
 from tests import oracle
@@ -116,6 +120,18 @@ def test_an_ignored_element_is_not_looked_at() -> None:
 def test_signals_are_counted_by_kind() -> None:
     found = Finders(FRICTION_RULES).find([*clicks(0, 100, 200), error(250)])
     assert count_signals(found) == {"error_click": 1, "rage_click": 1}
+
+
+def test_a_signals_row_says_which_rule_found_it_and_what_was_measured() -> None:
+    rules = rules_with({"rage_click": {"gap_ms": 900}})
+    (signal,) = Finders(rules).find(clicks(0, 100, 200, element="#buy", path="/a/17", page="/a/:id"))
+    session = SessionRow(site="shop", visitor_id="ann", session_id="s", started_at=from_ms(0), version=1, is_bot=True)
+    row = signal_row(signal, "ann", session, msgspec.structs.replace(rules["rage_click"], version=7))
+    assert (row.site, row.visitor_id, row.session_id, row.is_bot) == ("shop", "ann", "s", True)
+    assert (row.signal, row.rule_version, row.ts) == ("rage_click", 7, from_ms(0))
+    assert (row.path, row.page, row.element) == ("/a/17", "/a/:id", "#buy")
+    thresholds = {"clicks": 3, "gap_ms": 900, "distance_px": 30}
+    assert json.loads(row.evidence) == {"clicks": 3, "span_ms": 200, "thresholds": thresholds}
 
 
 def click_event(at: str, event_id: str) -> Event:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from processors.domain.fact import Fact
 from processors.domain.funnels.patience import StepTimes
 from processors.domain.rules import Rules
@@ -32,6 +34,40 @@ def only(*facts: Fact, frontier: int = 0) -> SessionRow:
 
 def checkout(row: SessionRow) -> tuple[Any, ...]:
     return (row.checkout, row.checkout_step, row.checkout_value, row.checkout_currency)
+
+
+def test_one_event_of_a_bot_makes_a_session_a_bots() -> None:
+    assert not only(make_fact(0), make_fact(1)).is_bot
+    assert [only(make_fact(0, is_bot=n == 0), make_fact(1, is_bot=n == 1)).is_bot for n in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("facts", "engaged"),
+    [
+        ((make_fact(0), make_fact(10_000, "click")), False),
+        ((make_fact(0), make_fact(10_001, "click")), True),
+        ((make_fact(0), make_fact(1)), True),
+        ((make_fact(0), make_fact(1, "click"), make_fact(2, "scroll")), False),
+        ((make_fact(0), make_fact(1, "product_added")), False),
+        ((make_fact(0), make_fact(1, "order_completed")), True),
+    ],
+)
+def test_ten_seconds_an_order_or_two_views_are_engaged(facts: tuple[Fact, ...], engaged: bool) -> None:
+    row = only(*facts)
+    assert (row.engaged, row.bounced) == (engaged, not engaged)
+
+
+def test_what_describes_a_session_is_the_first_that_is_told() -> None:
+    told = {name: name[:2] for name in ("referrer", "device", "browser", "os", "country", "release", "user_id")}
+    row = only(make_fact(0, "click"), make_fact(1, **told), make_fact(2, **dict.fromkeys(told, "later")))
+    assert {name: getattr(row, name) for name in told} == told
+
+
+def test_entry_and_exit_are_the_first_and_last_view_or_else_the_first_and_last_page() -> None:
+    paged = (make_fact(0, "click", page="/a"), make_fact(9, "click", page="/d"))
+    assert (only(*paged).entry_page, only(*paged).exit_page) == ("/a", "/d")
+    row = only(*paged, make_fact(1, page="/b"), make_fact(2, page="/c"))
+    assert (row.entry_page, row.exit_page) == ("/b", "/c")
 
 
 def test_the_first_campaign_of_a_session_is_its_own() -> None:

@@ -47,6 +47,7 @@ def test_one_node_counts_once_within_a_second() -> None:
         {"tag": "a", "download": True},
         {"tag": "a", "href": "tel:123"},
         {"tag": "a", "href": "MAILTO:a@b.c"},
+        {"tag": "a", "href": "sms:+49123"},
         {"element": "div.snag-no-dead > a"},
     ],
 )

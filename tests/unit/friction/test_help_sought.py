@@ -18,6 +18,8 @@ START = fact(0, "checkout_started")
         (fact(1, path="/FAQ"), "/FAQ"),
         (fact(1, path="/contact"), "/contact"),
         (fact(1, "click", href="tel:+49123"), "tel:+49123"),
+        (fact(1, "click", href="MailTo:shop@shop.example"), "MailTo:shop@shop.example"),
+        (fact(1, "click", href="sms:+49123"), "sms:+49123"),
         (fact(1, "click", text="Need help?"), "/a"),
         (fact(1, "click", element="footer > a.live-chat"), "/a"),
         (fact(1, "click", tag="a", href="https://shop.example/contact/"), "https://shop.example/contact/"),
