@@ -191,6 +191,8 @@ def test_strict_order_allows_other_events_but_no_step_out_of_turn() -> None:
     assert (steps(broken), broken.broken, state(broken, 0)) == ("a", True, "abandoned")
     first, second = attempts(*walk("a", "b", "a", "b", "c"), plan=strict)
     assert (steps(first), first.broken, steps(second)) == ("ab", True, "abc")
+    (back,) = attempts(make_fact(1, "a"), *walk("c", "b", "c", start=HOUR), plan=strict)
+    assert (steps(back), state(back, HOUR)) == ("abc", "recovered"), "who had left may look around before going on"
 
 
 def test_any_order_is_complete_when_every_step_was_reached() -> None:
@@ -226,6 +228,14 @@ def test_an_exclusion_takes_the_attempt_out() -> None:
     assert (state(out, 0), state(again, 0)) == ("excluded", "converted")
     (left,) = attempts(make_fact(1, "a"), make_fact(2, "b"), make_fact(HOUR, "login"), plan=guarded)
     assert state(left, HOUR) == "abandoned"  # it had left before
+
+
+def test_an_exclusion_ends_where_it_says() -> None:
+    guarded = plan_of('[[exclude]]\nname = "staff"\nany_of = [{ type = "login" }]\nbefore = "b"')
+    (out,) = attempts(*walk("a", "login", "b", "c"), plan=guarded)
+    assert (out.excluded_by, steps(out)) == ("staff", "a")
+    (late,) = attempts(*walk("a", "b", "login", "c"), plan=guarded)
+    assert (late.excluded_by, state(late, 0)) == ("", "converted")
 
 
 def test_an_explicit_leave_abandons_at_once_and_is_revisable() -> None:

@@ -190,6 +190,28 @@ def test_a_row_that_an_earlier_owner_may_have_said_is_retracted() -> None:
     assert [row.get("deleted", 0) for row in said(tick(state, 5_000), "sessions")] == [0, 1]
 
 
+def test_a_row_that_an_earlier_owner_may_have_said_with_more_facts_is_retracted_when_those_are_back() -> None:
+    there_and_back = [event(str(n), n * 1_000, path=path) for n, path in enumerate(("/a", "/b", "/a"))]
+    before = partition()
+    apply(before, 0, *there_and_back)
+    emission = tick(before, 5_000)
+    (quick,) = said(emission, "signals")
+    new_rows = [row for row in emission.new_rows if row[2].id == quick["signal_id"]]
+
+    state = Partition(0, [Bucket()], RULES, {"clickstream": 3})
+    state.remember(new_rows)
+    apply(state, 0, there_and_back[0])
+    (early,) = said(tick(state, 5_000), "signals")
+    assert early["deleted"] == 1 and early["version"] < quick["version"], "it has fewer facts, and so is outranked"
+    apply(state, 1, event("late", 1_500, path="/c"))
+    apply(state, 2, *there_and_back[1:])
+    (again,) = said(tick(state, 10_000), "signals")
+    assert (again["signal_id"], again["deleted"]) == (quick["signal_id"], 1)
+    assert again["version"] > quick["version"]
+    apply(state, 3, event("more", 9_000, path="/d"))
+    assert "signals" not in tick(state, 15_000).rows, "nothing more can have been said of it"
+
+
 def restored(before: Partition, applied: dict[str, int], doubt_until: dict[str, int]) -> Partition:
     """The partition as its checkpoint brings it back."""
     minutes = Minutes({at: record for at, record in before.minutes.changes(applied) if record}, applied)

@@ -73,9 +73,11 @@ def test_a_cell_counts_events_sessions_visitors_views_and_requests() -> None:
         ("", happened(4, session_id="only")),
         ("", happened(5)),
         ("bob", happened(6, "http_error", kind=ERROR)),
+        ("bob", happened(7, "network_error", kind=ERROR)),
+        ("bob", happened(8, "http_request")),
     )
     row = found["", "", 0]
-    assert (row.events, row.sessions, row.visitors, row.page_views, row.requests, row.version) == (7, 4, 2, 4, 5, 7)
+    assert (row.events, row.sessions, row.visitors, row.page_views, row.requests, row.version) == (9, 4, 2, 4, 7, 9)
     assert (row.site, row.source_partition, row.class_, row.fingerprint, row.message) == ("shop", 7, "", "", "")
     row = found["js", "f1", 0]
     assert (row.events, row.sessions, row.visitors, row.page_views, row.requests) == (2, 2, 1, 0, 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas import errors
 from schemas.errors import error_class, fingerprint
 from schemas.stack import Frame, is_foreign, parse_stack
 
@@ -164,6 +165,16 @@ def test_what_tells_errors_of_a_type_apart_is_not_their_text() -> None:
     assert other("login_failed", "a") != other("login_failed", "b"), "without a reason the text tells them apart"
 
 
+def test_fingerprints_of_two_versions_never_meet_and_a_change_of_them_is_a_new_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    framed = of(frames=[frame("https://a.example/app.9f8e7d6c.js?1", "submitOrder")])
+    found = (of("order 17 of 'ann' failed"), framed, other("form_error", form="a", field="zip"))
+    assert (errors.FINGERPRINT_VERSION, *found) == (2, "b8dee850162e2ef5", "39cdcb565bff69f1", "e0b866a7c3cecffc")
+    monkeypatch.setattr(errors, "FINGERPRINT_VERSION", 3)
+    assert of("order 17 of 'ann' failed") != found[0]
+
+
 @pytest.mark.parametrize(
     ("type_", "props", "expected"),
     [
@@ -171,6 +182,12 @@ def test_what_tells_errors_of_a_type_apart_is_not_their_text() -> None:
         ("resource_error", {}, "resource"),
         ("http_error", {"status": "404"}, "http_4xx"),
         ("http_error", {"status": 503}, "http_5xx"),
+        ("http_error", {"status": 399}, "other"),
+        ("http_error", {"status": 400}, "http_4xx"),
+        ("http_error", {"status": 499}, "http_4xx"),
+        ("http_error", {"status": 500}, "http_5xx"),
+        ("http_error", {"status": 599}, "http_5xx"),
+        ("http_error", {"status": 600}, "other"),
         ("http_error", {"status": 200}, "other"),
         ("http_error", {"status": float("inf")}, "other"),
         ("http_error", {"status": [500]}, "other"),
