@@ -5,7 +5,7 @@ keeps durable checkpoints; its final session rows are read back and must add up 
 same worker with sessions only, `live_counting` with nothing but the idiom's task. The floor decodes the same records
 and does nothing. The idiom counts events per session, one JSON event a record and a table write per event. Quix Streams
 and Bytewax run the same domain code their own way, see bench/live/peers/. Then the worker's delays at a modest rate,
-and its memory at 200,000 visitors.
+and its memory at 200,000 visitors: after a backlog, and when they come at their own pace.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import psutil
 from bench.live.fill import PARTITIONS, fill, make_topics
 from bench.live.latency import run_latency
 from bench.live.peers.environment import PeerMissing, python_of
+from bench.live.rhythm import run_rhythm
 from bench.live.session_rows import session_rows
 from bench.live.size import run_size
 from bench.live.speed import run_counting, run_live
@@ -41,7 +42,7 @@ Result = dict[str, float]
 
 
 class Bench:
-    """The subjects, by the names of --only. All but `size` and `latency` work through the same backlog."""
+    """The subjects, by the names of --only. All but those of REST work through the same backlog."""
 
     def __init__(self, bootstrap: str, run: str, work: Path, events: int, peer_events: int) -> None:
         self._bootstrap, self._run, self._work = bootstrap, run, work
@@ -106,6 +107,10 @@ class Bench:
         """Memory and recovery."""
         return run_size(self._bootstrap, f"{self._run}-size.", self._work)
 
+    def rhythm(self) -> Result:
+        """Memory when visitors come as they do."""
+        return run_rhythm(self._bootstrap, f"{self._run}-rhythm.", self._work / "rhythm.log")
+
 
 SPEED: Final[tuple[Callable[[Bench], Result], ...]] = (
     Bench.floor,
@@ -116,7 +121,7 @@ SPEED: Final[tuple[Callable[[Bench], Result], ...]] = (
     Bench.quix,
     Bench.bytewax,
 )
-REST: Final[tuple[Callable[[Bench], Result], ...]] = (Bench.latency, Bench.size)
+REST: Final[tuple[Callable[[Bench], Result], ...]] = (Bench.latency, Bench.size, Bench.rhythm)
 
 
 def main() -> None:
