@@ -64,7 +64,8 @@ def run_rhythm(bootstrap: str, prefix: str, log: Path, count: int = EVENTS) -> d
     """Bytes per visitor above the empty worker: `open` when the last visitor has come, `peak` the most before that."""
     make_topics(bootstrap, prefix)
     feed = Feed(bootstrap, prefix)
-    step_end = started = int(time.time() * 1000 - count / EVENTS_PER_S * 1000)
+    now = int(time.time() * 1000)
+    step_end = now - int(count * 1000 / EVENTS_PER_S)
     with (
         session_rows(bootstrap, topics.SESSIONS.full_name(prefix)) as rows,
         live_worker(bootstrap, prefix, log, {"SNAG_LIVE__CLOCK": "topic"}) as worker,
@@ -77,7 +78,7 @@ def run_rhythm(bootstrap: str, prefix: str, log: Path, count: int = EVENTS) -> d
             worker.wait(lambda: worker.metric("snag_live_events_total") >= sent, "the last event", 0.01)
             feed.tell_time(step_end)
 
-        for event in events(count, started):
+        for event in events(count, now):
             if to_ms(event.ts) >= step_end + STEP_MS:
                 step_end += STEP_MS
                 step()
