@@ -25,6 +25,8 @@ from schemas.topics import partition_of
 EVENTS: Final = 2_380_000  # 200,000 visitors of events.py
 STEP_MS: Final = 4_000  # five make a checkpoint's interval, five more its round
 
+_LAST_STEPS: Final = 3  # rows are said every 3 s
+
 
 class Feed:
     """Sends events and ticks to the topics under `prefix`."""
@@ -85,10 +87,10 @@ def run_rhythm(bootstrap: str, prefix: str, log: Path, count: int = EVENTS) -> d
                 peak = max(peak, worker.rss_bytes() - empty)
             feed.send(event)
             sent += 1
-        step()
-        while rows.events() < count:
-            step_end += STEP_MS
+        for _ in range(_LAST_STEPS):
             step()
+            step_end += STEP_MS
+        worker.wait(lambda: rows.events() == count, "every event in a row", 1)
         visitors, opened = worker.metric("snag_live_visitors"), worker.rss_bytes() - empty
     return {
         "visitors": visitors,
