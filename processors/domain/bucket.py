@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify
 from typing import Final
 
 import msgspec
@@ -13,6 +12,7 @@ from processors.domain.fact import Fact
 from processors.domain.funnels.cohort import CellKey as StepCell
 from processors.domain.funnels.cohort import Steps, Tally
 from processors.domain.shelf import Shelf
+from processors.domain.timetable import Timetable
 from processors.domain.visitor import Visitor
 
 MinuteKey = tuple[str, int]
@@ -49,7 +49,7 @@ def _unpack_steps(packed: bytes) -> Steps:
 
 
 class _Header(msgspec.Struct, array_like=True):
-    """What a blob begins with; fields as in Bucket, of visitors and cohorts the sizes in bytes of what follows."""
+    """What a blob begins with; fields as in Bucket and Timetable, of visitors and cohorts the sizes (bytes)."""
 
     offsets: dict[str, int]
     visitors: dict[str, int]
@@ -67,10 +67,8 @@ _decode_header: Final = msgspec.msgpack.Decoder(_Header).decode
 class Bucket:
     """State of one bucket.
 
-    `offsets`: by topic, the last offset whose events are in it. `due`: receipt time (Unix ms) at which a visitor's rows
-    change by silence, 0 when they have changed already and are not yet said. `ends`: receipt time at which a visitor
-    may be let go whole unless more is heard of it. `clock`: a heap of the times in both with the visitors' keys; not
-    all of it need hold any more. `cohorts_since`: the first minute whose cohorts are held.
+    `offsets`: by topic, the last offset whose events are in it. `times`: when what changes by silence.
+    `cohorts_since`: the first minute whose cohorts are held.
     `inherited`: visitors that came with the blob and have not been spoken of since.
     """
 
@@ -78,9 +76,7 @@ class Bucket:
         self.number = number
         self.offsets: dict[str, int] = {}
         self.visitors: Shelf[str, Visitor] = Shelf(_pack, _unpack_visitor)
-        self.due: dict[str, int] = {}
-        self.ends: dict[str, int] = {}
-        self.clock: list[tuple[int, str]] = []
+        self.times = Timetable()
         self.cohorts: Shelf[MinuteKey, Steps] = Shelf(_pack, _unpack_steps)
         self.cohorts_since = 0
         self.loose: dict[str, int] = {}
@@ -143,8 +139,8 @@ class Bucket:
         header = _Header(
             offsets=self.offsets,
             visitors={key: len(packed) for key, packed in visitors.items()},
-            due=self.due,
-            ends=self.ends,
+            due=self.times.due,
+            ends=self.times.ends,
             cohorts={key: len(packed) for key, packed in cohorts.items()},
             cohorts_since=self.cohorts_since,
             loose=self.loose,
@@ -171,11 +167,10 @@ class Bucket:
         return bucket
 
     def _rest(self, blob: bytes, header: _Header, start: int, keep_hot: Callable[[str], bool]) -> None:
-        self.due, self.ends, self.loose, self.flood = header.due, header.ends, header.loose, header.flood
+        self.times = Timetable(header.due, header.ends)
+        self.loose, self.flood = header.loose, header.flood
         self.visitors.rest(blob, start, header.visitors, keep_hot)
         self.cohorts.rest(blob, start + sum(header.visitors.values()), header.cohorts, lambda _: False)
-        self.clock = [(at, key) for due in (self.due, self.ends) for key, at in due.items()]
-        heapify(self.clock)
 
 
 def visitor_key(site: str, visitor_id: str, session_id: str) -> str:

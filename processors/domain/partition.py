@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from processors.domain.bucket import Bucket, visitor_key
+from processors.domain.catch_up import CatchUp
 from processors.domain.cohorts import Cohorts
 from processors.domain.emission import Emission
 from processors.domain.fact import CLICKSTREAM, Fact, Line, MakeFact, to_fact, to_session_fact
@@ -56,8 +56,7 @@ class Partition:
         self.minutes = minutes or Minutes()
         self._applied = {topic: min(b.offsets.get(topic, -1) for b in buckets) for topic in self._topics(buckets)}
         self._ahead = dict(self.minutes.ahead)
-        self._behind = {t: ahead for t, ahead in self._ahead.items() if ahead > self._applied.get(t, -1)}
-        self._uncounted: list[tuple[str, Visitor, Fact]] = []
+        self._catch_up = CatchUp(self.minutes, self._applied)
         for i, bucket in enumerate(buckets):
             bucket.number = i
             for topic, offset in bucket.offsets.items():
@@ -81,6 +80,7 @@ class Partition:
         near, dirty, changed = self._near, self._dirty, self.changed
         restored = offset <= self._ahead.get(topic, -1)
         doubtful = offset < self.doubt_until.get(topic, 0)
+        behind, wait = self.catching_up, self._catch_up.wait
         applied = 0
         for line in lines:
             session_id = line.session_id
@@ -99,8 +99,8 @@ class Partition:
                 continue
             fact = make(line, visitor.session(session_id), reader)
             if rates and not fact.is_bot and not (restored and minutes.holds(topic, offset, fact)):
-                if self._behind:
-                    self._uncounted.append((line.site, visitor, fact))
+                if behind:
+                    wait(line.site, visitor, fact)
                 else:
                     minutes.count(line.site, fact, visitor)
             visitor.add(fact)
@@ -122,24 +122,13 @@ class Partition:
     @property
     def catching_up(self) -> bool:
         """Whether buckets still lack events that the minutes have counted; until then nothing is said or written."""
-        return bool(self._behind)
+        return self._catch_up.pending
 
     def skip_to(self, topic: str, offset: int) -> None:
         """The next offset of `topic` to be applied is `offset`; what lies before was applied or is lost."""
         self._applied[topic] = offset - 1
-        if self._behind and offset > self._behind.get(topic, -1):
-            self._behind.pop(topic, None)
-            if not self._behind:
-                self._count_late()
-
-    def _count_late(self) -> None:
-        """Count what came while the minutes knew more of a visitor than the visitor's facts."""
-        for _, visitor, fact in self._uncounted:
-            del visitor.facts[fact.event_id]
-        for site, visitor, fact in self._uncounted:
-            self.minutes.count(site, fact, visitor)
-            visitor.add(fact)
-        self._uncounted.clear()
+        if self.catching_up:
+            self._catch_up.reach(topic, offset)
 
     def _apply_loose(self, topic: str, offset: int, line: Line, fact: Fact, counts: Counts) -> None:
         """Apply nobody's event: it counts in rates only."""
@@ -171,8 +160,11 @@ class Partition:
         if self.catching_up:
             return emission
         for bucket in self.buckets:
-            while bucket.clock and bucket.clock[0][0] <= self.frontier:
-                self._fall_due(bucket, *heapq.heappop(bucket.clock))
+            for at, key, ends in bucket.times.passed(self.frontier):
+                if not ends:
+                    self._dirty[key] = at > 0 or self._dirty.get(key, True)
+                elif key not in self._dirty:
+                    self._let_go(bucket, key)
         pace = pace_at(now, self.frontier, self.rules.emit_interval_ms)
         if pace.backlog and now - self._said_at < pace.every_ms:
             return emission
@@ -198,16 +190,9 @@ class Partition:
         visitor = self._near[key] = self.buckets[self._bucket_of(key)].visitor(key)
         return visitor
 
-    def _fall_due(self, bucket: Bucket, at: int, key: str) -> None:
-        if bucket.due.get(key) == at:
-            self._dirty[key] = at > 0 or self._dirty.get(key, True)
-        elif bucket.ends.get(key) == at and key not in self._dirty:
-            self._let_go(bucket, key)
-
     def _let_go(self, bucket: Bucket, key: str) -> None:
         bucket.visitors.drop(key)
-        bucket.due.pop(key, None)
-        bucket.ends.pop(key, None)
+        bucket.times.drop(key)
         self._near.pop(key, None)
         self.changed.add(bucket.number)
 
@@ -227,13 +212,7 @@ class Partition:
         if not visitor.facts:
             self._let_go(bucket, key)
             return
-        due, over = (bucket.ends, bucket.due) if snapshot.ends else (bucket.due, bucket.ends)
-        over.pop(key, None)
-        if snapshot.next_change is not None:
-            due[key] = snapshot.next_change
-            heapq.heappush(bucket.clock, (snapshot.next_change, key))
-        else:
-            due.pop(key, None)
+        bucket.times.enter(key, snapshot.next_change, ends=snapshot.ends)
 
     def _learn(self, visitor: Visitor, snapshot: Snapshot) -> None:
         visitor.patience = snapshot.patience
@@ -291,7 +270,7 @@ class Partition:
         self.changed.discard(index)
         for key in bucket.visitors.hot:
             if key in self._dirty:
-                bucket.due[key] = 0
+                bucket.times.due[key] = 0
             else:
                 self._near.pop(key, None)
         return bucket.dump(self._dirty.__contains__)

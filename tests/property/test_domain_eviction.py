@@ -74,7 +74,7 @@ def test_nothing_is_left_of_visitors_who_went(events: list[Event], seed: int, du
         for index in range(len(reader.state.buckets)):
             reader.state.dump(index, applied)
     for bucket in reader.state.buckets:
-        assert (bucket.due, bucket.ends, len(bucket.cohorts), bucket.loose) == ({}, {}, 0, {})
+        assert (bucket.times.due, bucket.times.ends, len(bucket.cohorts), bucket.loose) == ({}, {}, 0, {})
     assert len(reader.state.minutes) == 0
     reader.tick(end + 4 * 60_000)
     assert reader.tick(end + 5 * 60_000).rows == {}

@@ -24,12 +24,12 @@ def filled() -> Bucket:
     bucket.offsets = {"clickstream": 7}
     fact = make_fact(5, "js_error", error_class="js", session_id="s", received=9)
     visitor = bucket.visitor(visitor_key("shop", "ann", "s"))
-    bucket.ends["other"] = 9
+    bucket.times.ends["other"] = 9
     visitor.add(fact)
     visitor.before, visitor.last_emit = Stretch(1, 3, 4), 11
     visitor.emitted[RowId(SESSION, "", "s", 5)] = 2**63
     visitor.counted[0, "", 0, 0] = Tally(1, 1)
-    bucket.due[visitor_key("shop", "ann", "s")] = 0
+    bucket.times.due[visitor_key("shop", "ann", "s")] = 0
     bucket.add_steps(("shop", 0), ("checkout", 1, 0), Tally(2, 1))
     bucket.loose["e9"] = 44
     bucket.flood["e8"] = 44
@@ -127,8 +127,9 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
     bucket = filled()
     packed = bucket.dump(lambda _: hot)
     back = Bucket.load(packed)
-    for name in ("offsets", "due", "ends", "loose", "flood"):
+    for name in ("offsets", "loose", "flood"):
         assert getattr(back, name) == getattr(bucket, name), name
+    assert (back.times.due, back.times.ends) == (bucket.times.due, bucket.times.ends)
     ann = visitor_key("shop", "ann", "s")
     assert [*back.visitors.keys()] == [*bucket.visitors.keys()] == [ann]
     assert back.visitors.get(ann) == bucket.visitors.get(ann)

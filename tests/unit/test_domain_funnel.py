@@ -7,6 +7,7 @@ from processors.domain.friction.signal import Signal
 from processors.domain.funnels.attempt import AbandonRules, Attempt, Plan, find_attempts
 from processors.domain.funnels.row import attempt_row
 from processors.domain.funnels.standing import Standing, standing
+from processors.domain.rules import Rules
 from schemas.funnel import Funnel, Step, load_funnels, parse_funnel
 from tests.unit.test_domain_fact import make_fact
 
@@ -234,6 +235,11 @@ def test_an_exclusion_ends_where_it_says() -> None:
     guarded = plan_of('[[exclude]]\nname = "staff"\nany_of = [{ type = "login" }]\nbefore = "b"')
     (out,) = attempts(*walk("a", "login", "b", "c"), plan=guarded)
     assert (out.excluded_by, steps(out)) == ("staff", "a")
+    twofold = plan_of(
+        '[[exclude]]\nname = "fraud"\nany_of = [{ type = "b", where = [{ property = "risk" , op = "exists" }] }]'
+    )
+    (out,) = attempts(make_fact(0, "a"), make_fact(1, "b", props={"risk": 1.0, "value": 5.0}), plan=twofold)
+    assert (out.excluded_by, steps(out), out.value) == ("fraud", "a", None), "what excludes is no step"
     (late,) = attempts(*walk("a", "b", "login", "c"), plan=guarded)
     assert (late.excluded_by, state(late, 0)) == ("", "converted")
 
@@ -280,6 +286,19 @@ def test_patience_decides_when_an_attempt_stalls() -> None:
     assert standing(attempt, 19_999, 20_000, RULES).state == "open"
 
 
+def test_a_row_names_the_first_ten_errors_each_by_the_beginning_of_its_first_text() -> None:
+    errors = [
+        make_fact(10 + n, "js_error", error_class="js", fingerprint=f"f{n % 11}", message=f"{n:02d}" + "x" * 300)
+        for n in range(22)
+    ]
+    facts = [make_fact(0, "product_added"), *errors]
+    attempt = only(*facts)
+    row = attempt_row(attempt, stands(attempt, 60), PATIENCE_MS, facts, [])
+    assert row.errors == {"js": 22}
+    assert row.error_counts == {f"f{n}": 2 for n in range(10)}
+    assert row.error_messages["f3"] == "js: 03" + "x" * 198
+
+
 def test_a_row_tells_what_went_wrong_on_which_step() -> None:
     facts = [
         make_fact(0, "product_added"),
@@ -299,3 +318,12 @@ def test_a_row_tells_what_went_wrong_on_which_step() -> None:
     assert row.error_messages == {"f2": "http_5xx: 500", "f1": "js: boom"}
     assert row.first_cause == "error:http_5xx"
     assert (row.step_name, row.seconds_on_step, row.stalled_after_s) == ("checkout_started", 0.03, 0.0)
+
+
+def test_a_fact_may_bear_on_others_for_the_longest_window_of_the_funnels_it_may_start() -> None:
+    def funnel(name: str, hours: int, first: str) -> Funnel:
+        text = f'name = "{name}"\nwindow_h = {hours}\n[[steps]]\nname = "1"\ntype = "{first}"\n'
+        return parse_funnel(text + '[[steps]]\nname = "2"\ntype = "z"\n', name)
+
+    rules = Rules(funnels=(funnel("short", 1, "a"), funnel("long", 3, "a"), funnel("other", 9, "b")))
+    assert [rules.window_after(make_fact(0, type_)) for type_ in "abz"] == [3 * HOUR, 9 * HOUR, 0]

@@ -15,6 +15,7 @@ from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
 from processors.domain.minutes import Minutes
 from processors.domain.partition import Partition
+from processors.domain.visitor import COHORT
 from schemas.funnel import parse_funnel
 from schemas.rows import MinuteMetrics
 from tests.oracle.events import moment
@@ -231,6 +232,40 @@ def test_a_restored_bucket_skips_what_it_holds() -> None:
     assert [row["events"] for row in said(emission, "error_rates")] == [3]
 
 
+def test_nothing_is_said_before_the_buckets_know_what_the_minutes_have_counted() -> None:
+    before = partition()
+    apply(before, 0, event("a", 0))
+    blob = before.dump(0, {"clickstream": 0})
+    apply(before, 1, event("b", 1_000))
+    tick(before, 1_000)
+    minutes = Minutes({at: record for at, record in before.minutes.changes({"clickstream": 1}) if record}, {})
+    state = Partition(0, [Bucket.load(blob)], RULES, {"clickstream": 2}, minutes=minutes)
+    assert state.catching_up and tick(state, 20_000).rows == {}
+    apply(state, 1, event("b", 1_000))
+    assert not state.catching_up
+    (row,) = said(tick(state, 40_000), "sessions")
+    assert row["events"] == 2
+
+
+def test_a_row_as_before_is_said_again_if_an_earlier_owner_may_have_said_another_in_between() -> None:
+    def click(id_: str, at: int, x: float = 1.0) -> Event:
+        return event(id_, at, "click", path="/", x=x, y=1.0)
+
+    three, fourth, between = [click(str(n), n * 100) for n in range(3)], click("3", 300), click("4", 250, x=500.0)
+    before = partition()
+    apply(before, 0, *three)
+    apply(before, 1, fourth)
+    (said_before,) = said(tick(before, 10_000), "signals")
+    state = Partition(0, [Bucket()], RULES, {"clickstream": 3})
+    apply(state, 0, *three)
+    (first,) = said(tick(state, 10_000), "signals")
+    apply(state, 1, fourth)
+    apply(state, 2, between)
+    (again,) = said(tick(state, 20_000), "signals")
+    assert again["evidence"] == first["evidence"] != said_before["evidence"]
+    assert again["version"] > said_before["version"]
+
+
 def test_what_was_not_yet_said_is_said_after_a_restart() -> None:
     before = partition()
     apply(before, 0, event("a", 0))
@@ -265,9 +300,9 @@ def test_the_clock_holds_no_more_than_is_due_after_a_checkpoint() -> None:
         apply(state, n, event(f"e{n}", n * 5_000))
         tick(state, n * 5_000)
     bucket = state.buckets[0]
-    assert len(bucket.clock) == 20
+    assert len(bucket.times.clock) == 20
     state.dump(0, {})
-    assert bucket.clock == [(at, key) for key, at in bucket.due.items()]
+    assert bucket.times.clock == [(at, key) for key, at in bucket.times.due.items()]
 
 
 def test_a_row_is_said_again_after_a_restart_since_an_earlier_owner_may_have_said_an_older_state_of_it() -> None:
@@ -297,7 +332,7 @@ def test_a_visitor_who_is_gone_for_good_leaves_nothing() -> None:
     tick(state, 3 * DAY)
     for _ in range(2):  # cohorts are let go one round later
         state.dump(0, {})
-    assert (bucket.due, bucket.ends, len(state.minutes), len(bucket.cohorts)) == ({}, {}, 0, 0)
+    assert (bucket.times.due, bucket.times.ends, len(state.minutes), len(bucket.cohorts)) == ({}, {}, 0, 0)
 
 
 def metrics_of(*events: Event, ticks: tuple[int, ...]) -> dict[int, MinuteMetrics]:
@@ -339,6 +374,12 @@ def test_cohorts_count_sessions_and_those_with_errors() -> None:
         event("a", 0, visitor="ann"), event("b", 1, "js_error", "ann"), event("c", 2, visitor="bob"), ticks=(10_000,)
     )
     assert (found[0].sessions, found[0].error_sessions) == (2, 1)
+
+
+def test_bots_events_without_any_id_count_nowhere() -> None:
+    state = partition()
+    apply(state, 0, event("a", 0, visitor="", is_bot=True))
+    assert tick(state, 10_000).rows == {}
 
 
 def test_cohorts_leave_bots_out() -> None:
@@ -470,6 +511,41 @@ def test_new_definitions_judge_what_is_not_final_anew() -> None:
     assert (after["funnel_version"], after["state"], after["step_reached"]) == (2, "converted", 2)
     cohorts = {(r["funnel_version"], r["step"]): r.get("entered", 0) for r in said(emission, "funnel_cohorts")}
     assert cohorts == {(1, 1): 0, (2, 1): 1, (2, 2): 1}
+
+
+def test_after_a_reload_silence_alone_retracts_what_the_old_definition_said() -> None:
+    state = partition()
+    steps = '[[steps]]\nname = "a"\ntype = "click"\n[[steps]]\nname = "b"\ntype = "pay"\n'
+    state.rules = dataclasses.replace(RULES, funnels=(parse_funnel('name = "f"\n' + steps, "f"),))
+    apply(state, 0, event("a", 0, "click"))
+    tick(state, 0)
+    (stalled,) = said(tick(state, 3 * MINUTE), "funnels")
+    state.rules = dataclasses.replace(RULES, funnels=(parse_funnel('name = "f"\nversion = 2\n' + steps, "f"),))
+    rows = said(tick(state, HOUR), "funnels")
+    (gone,) = [row for row in rows if row.get("deleted")]
+    (after,) = [row for row in rows if not row.get("deleted")]
+    assert (gone["attempt_id"], gone["deleted"]) == (stalled["attempt_id"], 1)
+    assert gone["version"] > stalled["version"], "of the same facts, and yet newer"
+    assert (after["funnel_version"], after["state"]) == (2, "abandoned")
+
+
+def test_a_new_owner_says_cohorts_again_when_its_frontier_has_passed_its_start() -> None:
+    before = partition()
+    apply(before, 0, event("a", 0, "checkout_started"), topic="checkouts")
+    emission = tick(before, 0)
+    for state, entered in ((restored(before, {"checkouts": 0}, {}), 1), (partition(), 0)):
+        state.remember([row for row in emission.new_rows if row[2].table == COHORT])
+        for at, again in (
+            (5 * SECOND, False),
+            (MINUTE, False),
+            (MINUTE + 5 * SECOND, True),
+            (MINUTE + 10 * SECOND, False),
+        ):
+            state.advance(BASE + at, dict.fromkeys(TOPICS, True))
+            rows = said(state.emit(BASE + at), "funnel_cohorts")
+            assert bool(rows) == again, at
+            steps = {row["step"]: row.get("entered", 0) for row in rows if row["funnel"] == "checkout"}
+            assert steps == ({2: entered} if again else {}), at
 
 
 def test_live_cohorts_follow_their_attempts_and_ripen() -> None:

@@ -13,7 +13,7 @@ from processors.domain.funnels.patience import MIN_TIMES, StepKey, StepTimes
 from processors.domain.partition import Partition
 from processors.domain.rules import Rules
 from schemas.funnel import load_funnels
-from tests.oracle.events import moment
+from tests.oracle.events import milliseconds, moment
 
 CHECKOUT = next(f for f in load_funnels() if f.name == "checkout")
 KEY: StepKey = ("shop", "checkout", CHECKOUT.version, 1)
@@ -30,6 +30,11 @@ def learnt(seconds: list[float], at: int = 0) -> StepTimes:
     for each in seconds:
         times.learn(KEY, each, at)
     return times
+
+
+def test_fifty_times_are_enough() -> None:
+    assert patience_s(learnt([30.0] * 49)) == 120
+    assert patience_s(learnt([30.0] * 50)) == 30
 
 
 def test_until_enough_times_are_known_the_definition_holds() -> None:
@@ -58,6 +63,12 @@ def test_old_times_are_forgotten() -> None:
     assert patience_s(times) == 30
 
 
+def test_a_new_generation_still_knows_the_one_before() -> None:
+    times = learnt([300.0] * MIN_TIMES)
+    times.learn(KEY, 30.0, DAY_MS)
+    assert patience_s(times) == 300
+
+
 def test_it_survives_a_restart() -> None:
     times = learnt([float(n) for n in range(500)])
     back = StepTimes.load(times.dump())
@@ -70,6 +81,38 @@ def test_the_steps_of_many_sites_are_bounded() -> None:
     for n in range(1_200):
         times.learn((f"site{n}", "checkout", 2, 1), 30.0, 0)
     assert len(times.dump()) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "is_bot", "visitors", "expected_s"),
+    [
+        (20_000, False, 50, 20),
+        (20_000, False, 49, 120),
+        (20_000, True, 50, 120),
+        (HALF_HOUR_MS, False, 50, 1800),
+        (HALF_HOUR_MS + 1, False, 50, 120),
+    ],
+)
+def test_a_step_is_learnt_once_of_people_who_did_not_go_away(
+    pause_ms: int, is_bot: bool, visitors: int, expected_s: float
+) -> None:
+    state = Partition(0, [Bucket()], Rules(funnels=(CHECKOUT,)), {})
+    steps = (
+        ("checkout_started", 0),
+        ("shipping", pause_ms),
+        ("payment", pause_ms + 5_000),
+        ("scroll", pause_ms + 9_000),
+    )
+    for offset, (type_, at) in enumerate(steps):
+        when = moment(1_763_892_000_000 + at)
+        stamp = when.isoformat(timespec="milliseconds")
+        event = {"site": "shop", "kind": "checkout", "type": type_, "ts": stamp, "received_at": stamp, "is_bot": is_bot}
+        made = [event | {"event_id": f"{type_}{n}", "visitor_id": f"v{n}"} for n in range(visitors)]
+        lines, _ = decode_lines(b"\n".join(json.dumps(each).encode() for each in made))
+        state.apply("checkouts", offset, lines)
+        state.advance(milliseconds(when), {"checkouts": True})
+        state.emit(milliseconds(when))
+    assert patience_s(state.step_times) == expected_s
 
 
 def test_a_partition_learns_each_step_once_and_keeps_a_visitors_patience() -> None:

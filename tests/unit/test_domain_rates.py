@@ -84,6 +84,17 @@ def test_a_cell_counts_events_sessions_visitors_views_and_requests() -> None:
     assert (row.class_, row.fingerprint, row.message) == ("js", "f1", "boom")
 
 
+def test_each_error_counts_the_sessions_and_visitors_of_its_own() -> None:
+    found = count(
+        ("ann", error(0)),
+        ("ann", error(1, fingerprint="f2")),
+        ("ann", error(2, error_class="crash", fingerprint="f2")),
+        ("ann", error(3, fingerprint="f2")),
+    )
+    told = {key[:2]: (row.events, row.sessions, row.visitors) for key, row in found.items()}
+    assert told == {("", ""): (4, 1, 1), ("js", "f1"): (1, 1, 1), ("js", "f2"): (2, 1, 1), ("crash", "f2"): (1, 1, 1)}
+
+
 def test_the_message_is_the_earliest_whatever_the_order() -> None:
     facts = [error(2, message="second"), error(1, message="first"), error(0, message="")]
     for order in (facts, facts[::-1]):
