@@ -229,7 +229,7 @@ def _open(settings: Settings, port: int, customers: float, *, history: bool, own
 def _print_open(address: str) -> None:
     typer.echo(
         f"open  {address}\n"
-        "  watch   snag funnel show checkout --since 15m\n"
+        "  watch   snag funnel show checkout --since 5m\n"
         "          snag tail alerts\n"
         "  break   snag demo break payment\n"
         "  mend    snag demo repair --all\n"

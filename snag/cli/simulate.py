@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from snag.simulator.stream import Arrived
 
 _VISITORS: Final = 1000
+_STDOUT: Final = Path("-")
 _SPAN_S: Final = 3600.0  # without --rate and --days the visitors come within an hour
 _WARM_UP_S: Final = 2700.0  # most visits are over within it: the shop is as full at the start as later
 _DAY_S: Final = 86_400.0
@@ -55,7 +58,9 @@ def simulate(
     truth: Annotated[
         Path | None, typer.Option("--truth", metavar="FILE", help="Write what really happened, for `snag score`.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write NDJSON instead of sending.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE|-", help="Write NDJSON instead of sending.")
+    ] = None,
     kafka: Annotated[
         bool, typer.Option("--kafka", help="Straight to Kafka's topics, as if received when it happened.")
     ] = False,
@@ -110,9 +115,9 @@ def simulate(
                     raise
     if as_json:
         counts = {"events": tally.accepted} if out is not None else tally.as_dict()
-        typer.echo(orjson.dumps({**counts, "seed": seed}))
+        typer.echo(orjson.dumps({**counts, "seed": seed}), err=out == _STDOUT)
     elif out is not None:
-        typer.echo(f"wrote {tally.accepted} events")
+        typer.echo(f"wrote {tally.accepted} events", err=out == _STDOUT)
     else:
         typer.echo(f"accepted {tally.accepted}, rejected {tally.rejected}")
     tally.finish()
@@ -169,7 +174,7 @@ def _run(
 
 
 def _write(slices: Iterable[Arrived], out: Path) -> None:
-    with out.open("wb") as file:
+    with nullcontext(sys.stdout.buffer) if out == _STDOUT else out.open("wb") as file:
         for arrived in slices:
             if arrived.lines:
                 file.write(b"\n".join(arrived.lines) + b"\n")

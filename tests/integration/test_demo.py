@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import time
@@ -56,6 +57,12 @@ def shop(stack: RunningStack, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
         demo.kill()
 
 
+def docs_watching() -> list[list[str]]:
+    """The commands with which docs/demo.md watches a broken shop and that end by themselves."""
+    lines = (Path(__file__).parents[2] / "docs" / "demo.md").read_text().splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith(("snag funnel", "snag sql"))]
+
+
 def is_open(stack: RunningStack) -> bool:
     return bool(orjson.loads(stack.snag("demo", "status", "--json", check=False).stdout)["ready"])
 
@@ -67,6 +74,20 @@ def visitors_come(stack: RunningStack, *arguments: str) -> None:
     assert sum(ended.values()) == 5
     assert not [end for end in ended if end != "ordered" and not end.startswith("left at")], ended
     wait_for(lambda: stack.query(VISITS)[0]["n"] == before + 5, DEADLINE_S, "all five are in ClickHouse")
+
+
+def test_without_a_stack_the_demo_starts_one_that_calls_visitors_gone_after_minutes_and_stops_it(
+    tmp_path: Path,
+) -> None:
+    own = RunningStack(tmp_path, {"SNAG_INGEST__PORT": "0"})
+    demo = ("demo", "--detach", "--port", "0", "--no-history", "--customers", "0")
+    subprocess.run([str(SNAG), *demo], cwd=tmp_path, env=own.env, check=True, timeout=DEADLINE_S)
+    try:
+        live = Path(f"/proc/{own.part('live')['pid']}/environ").read_bytes().split(b"\0")
+        assert b"SNAG_LIVE__ABANDON_AFTER_S=120" in live
+    finally:
+        own.snag("demo", "stop")
+    assert own.snag("status", check=False).returncode == 3
 
 
 @pytest.mark.usefixtures("shop")
@@ -102,6 +123,8 @@ def test_a_broken_payment_shows_within_two_minutes(stack: RunningStack) -> None:
         )
         wait_for(lambda: stack.query(steps)[0]["entered"] > 0, DEADLINE_S, "payments since are in the live funnel")
         assert stack.query(steps)[0]["passed"] == 0
+        for watch in docs_watching():
+            assert stack.snag(*watch).stdout
         assert "nothing is broken" in stack.snag("demo", "repair", "--all").stdout
     finally:
         stack.snag("demo", "stop")

@@ -84,6 +84,15 @@ def test_the_same_seed_and_start_write_the_same_file(tmp_path: Path) -> None:
     assert b'"ts":"2026-11-01T00:' in (tmp_path / "a").read_bytes()
 
 
+def test_simulated_events_go_to_stdout_and_what_is_said_to_stderr() -> None:
+    done = snag("simulate", "--visitors", "5", "--seed", "1", "--start", "2026-11-01", "--out", "-", "--json")
+    lines = done.stdout.splitlines()
+    assert len(lines) > 5
+    assert all(orjson.loads(line)["event_id"] for line in lines)
+    assert f'"events":{len(lines)}' in done.stderr
+    assert not Path("-").exists()
+
+
 def test_simulated_history_ends_now_and_says_its_seed(tmp_path: Path) -> None:
     done = snag("simulate", "--visitors", "50", "--out", "a", "--json")
     said = orjson.loads(done.stdout)

@@ -20,7 +20,7 @@ from schemas.event import KIND_OF_TYPE, from_ms
 from schemas.openapi import IncomingEvent
 from schemas.rules import FRICTION_RULES
 from snag.simulator.block import Block
-from snag.simulator.calibration import EVENTS_PER_VISITOR, SHOP
+from snag.simulator.calibration import CAMPAIGN_SHARES, CAMPAIGNS, DEVICE_SHARES, DEVICES, EVENTS_PER_VISITOR, SHOP
 from snag.simulator.population import Arrivals
 from snag.simulator.stream import Plan, arrivals, deliveries
 
@@ -140,6 +140,26 @@ def test_late_and_repeated_events_have_their_shares() -> None:
     assert late / total == pytest.approx(SHOP.late_rate, abs=0.004)
     assert sum(n - 1 for n in ids.values()) / total == pytest.approx(SHOP.duplicate_rate, abs=0.004)
     assert set(ids.values()) == {1, 2}
+
+
+def test_devices_and_campaigns_have_their_shares_and_some_clocks_are_wrong_either_way() -> None:
+    plan = Plan(seed=6, start_ms=START_MS, visitors=4000, visitors_per_s=5.0, shop=replace(SHOP, late_rate=0.0))
+    first: dict[str, tuple[float, dict[str, Any]]] = {}
+    for at_ms, line in deliveries(plan):
+        event = msgspec.json.decode(line)
+        if not event["is_bot"]:
+            ahead_s = datetime.fromisoformat(event["ts"]).timestamp() - at_ms / 1000
+            first.setdefault(event["visitor_id"], (ahead_s, event))
+    people = len(first)
+    kinds = Counter((e["device"], e["browser"], e["os"]) for _, e in first.values())
+    for (*kind, _), share in zip(DEVICES, DEVICE_SHARES, strict=True):
+        assert kinds[tuple(kind)] / people == pytest.approx(share, abs=0.03)
+    for (*_, name), share in zip(CAMPAIGNS[1:], CAMPAIGN_SHARES[1:], strict=True):
+        came = sum(e["url"].endswith(f"utm_campaign={name}") for _, e in first.values())
+        assert came / people == pytest.approx(share, abs=0.03)
+    wrong = [ahead_s for ahead_s, _ in first.values() if abs(ahead_s) > 2]
+    assert len(wrong) / people == pytest.approx(SHOP.wrong_clock_rate, abs=0.01)
+    assert min(wrong) < 0 < max(wrong)
 
 
 def test_bots_are_flagged_and_have_their_share() -> None:

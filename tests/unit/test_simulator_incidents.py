@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import get_args
 
 import jsonschema
+import orjson
 import pytest
 
 from schemas import truth_schema
 from schemas.rules import FRICTION_RULES
 from schemas.truth import TruthConfounder, TruthIncident, TruthRun, TruthSession, decode
-from snag.simulator.block import Block, Plan
+from snag.simulator.block import Plan
 from snag.simulator.incidents import IncidentKind, IncidentsError, load_script, parse_script
 from snag.simulator.stream import arrivals
 from snag.simulator.truth import SIGNALS
@@ -142,9 +143,15 @@ def test_two_of_one_name_and_a_missing_file_are_told(tmp_path: Path) -> None:
 
 
 def test_people_come_again_and_some_buy_what_they_left() -> None:
-    blocks: list[Block] = []
-    plan = Plan(5, START_MS, 3000, 0.01, swings=True)
-    events = sum(len(arrived.lines) for arrived in arrivals(plan, on_block=blocks.append))
-    later = [session for block in blocks for session in block.session_ids if "." in session]
-    assert events > 0
+    types: dict[str, set[str]] = defaultdict(set)
+    for arrived in arrivals(Plan(5, START_MS, 3000, 0.01, swings=True)):
+        for event in map(orjson.loads, arrived.lines):
+            types[event["session_id"]].add(event["type"])
+    later = [session for session in types if "." in session]
     assert len(later) / 3000 == pytest.approx(0.9 * (0.35 + 0.35**2), abs=0.04)
+    taken_up = [name for name in later if "order_completed" in types[name] and "product_added" not in types[name]]
+    assert len(taken_up) > 20
+    for session in taken_up:
+        first = session.partition(".")[0]
+        visits = [found for name, found in types.items() if name.partition(".")[0] == first and name < session]
+        assert any("product_added" in found and "order_completed" not in found for found in visits)
