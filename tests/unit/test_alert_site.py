@@ -215,6 +215,24 @@ def test_a_partition_that_stays_behind_holds_a_backlogs_minutes_for_a_minute_at_
     assert len(state.pending) == 1
 
 
+def test_history_told_to_a_site_that_runs_teaches_the_usual_level_and_holds_up_nothing() -> None:
+    state = SiteAlerts("shop")
+    for minute in range(56, 60):
+        observe(state, snapshot(minute, 2, 2), RULES)
+    judged = state.judged
+    assert judged
+    for minute in range(50):
+        observe(state, told_at(snapshot(minute, 10, 8), 400), RULES)
+    assert state.judged == judged
+    changes = [alert for minute in range(66, 90) for alert in observe(state, snapshot(minute, 10, 3), RULES)]
+    assert [alert.status for alert in changes] == ["firing"]
+    assert changes[0].baseline == pytest.approx(0.8, abs=0.05)
+    learned = state.watches[fingerprint("funnel_step_conversion", "shop", "checkout", 4)].baseline.trials
+    for minute in range(50):
+        observe(state, told_at(snapshot(minute, 10, 0), 410), RULES)
+    assert state.watches[fingerprint("funnel_step_conversion", "shop", "checkout", 4)].baseline.trials == learned
+
+
 def test_a_backlog_that_never_ends_is_judged_after_a_minute_and_repeats_hold_nothing() -> None:
     changing, repeating = SiteAlerts("shop"), SiteAlerts("shop")
     for second in range(70):

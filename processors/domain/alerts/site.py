@@ -3,11 +3,14 @@
 A minute is judged once, in order, when it is ripe: every source partition that reported it has seen everything up to
 its end plus the ripening time, and the site's newest frontier is `_SETTLE_MS` beyond that (time for other partitions
 to report at all); or `_LAGGARD_MS` beyond that, whoever is still missing. So any order of arrival within those bounds
-gives the same alerts. What comes for a judged minute or an earlier one is ignored.
+gives the same alerts. What comes for a judged minute is ignored.
 
 A minute first heard of later than that (a backlog, an import of the last hours) is ripe with its first report, while
 other partitions have theirs still to tell: in a backlog they are minutes or hours apart. It waits until every partition
 heard of is `_SETTLE_MS` beyond the last report that has changed it, but no longer than `_LAGGARD_MS`.
+
+A minute first heard of after a later one was judged (history told to a site that runs) is not judged any more. But
+while the usual level is not known yet, it is learned from, as every minute is until then.
 
 A minute more than `_STALE_MS` behind the newest frontier is dropped unread, from the baseline too: an import of
 history or a long backlog says nothing about now, and last year's level is not the usual one.
@@ -15,14 +18,14 @@ history or a long backlog says nothing about now, and last year's level is not t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from processors.domain.alerts.counts import Report, merge, report_of
-from processors.domain.alerts.watch import Watch, fingerprint, judge, lapse
+from processors.domain.alerts.counts import Count, Report, merge, report_of
+from processors.domain.alerts.watch import Watch, fingerprint, judge, lapse, learn
 from schemas.alert_rule import AlertRule
 from schemas.event import to_ms
 from schemas.rows import AlertRow, MinuteMetrics
@@ -40,7 +43,8 @@ class SiteAlerts(msgspec.Struct):
     Bounded: at most three hours of unjudged minutes per source partition, and one watch per rule and funnel step.
     `newest` is the newest frontier (Unix ms), `judged` the last judged minute (Unix min), `ripe_after` its ripening
     time (ms); `watches` are by fingerprint. `heard` is the frontier at which an unjudged minute was first heard of, and
-    that at which its counts last changed. `frontiers` is how far each source partition is known to have come.
+    that at which its counts last changed. `frontiers` is how far each source partition is known to have come. `done`
+    are the minutes of the last two hours that were judged or learned from.
     """
 
     site: str
@@ -51,6 +55,7 @@ class SiteAlerts(msgspec.Struct):
     watches: dict[str, Watch] = {}
     heard: dict[int, tuple[int, int]] = {}
     frontiers: dict[int, int] = {}
+    done: set[int] = set()
 
     def dump(self) -> bytes:
         """The state as bytes for a table."""
@@ -79,7 +84,7 @@ def observe(state: SiteAlerts, metrics: MinuteMetrics, rules: Sequence[AlertRule
     report = report_of(metrics)
     state.newest = max(state.newest, report.frontier)
     hear(state, {metrics.source_partition: report.frontier})
-    if minute > state.judged and -_STALE_MS <= start - state.newest <= _AHEAD_MS:
+    if minute not in state.done and -_STALE_MS <= start - state.newest <= _AHEAD_MS:
         reports = state.pending.setdefault(minute, {})
         known = reports.get(metrics.source_partition)
         if known is None or report.version > known.version:
@@ -103,13 +108,14 @@ def advance(state: SiteAlerts, now: datetime, rules: Sequence[AlertRule]) -> lis
 
 
 def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]:
+    for minute in [minute for minute in state.pending if minute <= state.judged and _ripe(state, minute)]:
+        _learn(state, minute, _take(state, minute), rules)
     changes: list[AlertRow] = []
-    while state.pending:
-        minute = min(state.pending)
+    waiting = sorted(minute for minute in state.pending if minute > state.judged)
+    for minute in waiting:
         if not _ripe(state, minute):
             break
-        reports = state.pending.pop(minute)
-        state.heard.pop(minute, None)
+        reports = _take(state, minute)
         state.judged = minute
         if minute * _MINUTE_MS < state.newest - _STALE_MS:
             continue
@@ -117,7 +123,15 @@ def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]
         changes += _lapse(state, minute, rules)
         changes += _judge(state, minute, reports, rules)
     settled = (state.newest - state.ripe_after - _SETTLE_MS - _LAGGARD_MS) // _MINUTE_MS
-    return changes + _lapse(state, min(settled, min(state.pending, default=settled)), rules)
+    undecided = min((minute for minute in state.pending if minute > state.judged), default=settled)
+    return changes + _lapse(state, min(settled, undecided), rules)
+
+
+def _take(state: SiteAlerts, minute: int) -> dict[int, Report]:
+    oldest = (state.newest - _STALE_MS) // _MINUTE_MS
+    state.done = {done for done in state.done if done >= oldest} | {minute}
+    state.heard.pop(minute, None)
+    return state.pending.pop(minute)
 
 
 def _ripe(state: SiteAlerts, minute: int) -> bool:
@@ -133,21 +147,34 @@ def _ripe(state: SiteAlerts, minute: int) -> bool:
     return complete or newest >= ripe_at + _SETTLE_MS + _LAGGARD_MS
 
 
-def _judge(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Sequence[AlertRule]) -> list[AlertRow]:
-    decided = (minute + 1) * _MINUTE_MS + state.ripe_after
+def _learn(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Sequence[AlertRule]) -> None:
+    if minute * _MINUTE_MS < state.newest - _STALE_MS:
+        return
+    for rule, name, count in _series(state, reports, rules):
+        learn(state.watches.setdefault(name, Watch(rule.id, rule.version)), rule, count, minute)
+
+
+def _series(
+    state: SiteAlerts, reports: dict[int, Report], rules: Sequence[AlertRule]
+) -> Iterator[tuple[AlertRule, str, Count]]:
+    """What each rule has to look at in a minute: the rule, the watch's fingerprint, the counts."""
     counts = merge(reports.values())
-    changes: list[AlertRow] = []
     for rule in rules:
         for series, count in counts.items():
-            if series.metric != rule.metric:
-                continue
-            name = fingerprint(rule.id, state.site, *series)
-            watch = state.watches.setdefault(name, Watch(rule.id, rule.version))
-            if watch.rule_version != rule.version:
-                watch.reset(rule.version)
-            change = judge(watch, rule, count, site=state.site, minute=minute, decided=decided)
-            if change is not None:
-                changes.append(change)
+            if series.metric == rule.metric:
+                yield rule, fingerprint(rule.id, state.site, *series), count
+
+
+def _judge(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Sequence[AlertRule]) -> list[AlertRow]:
+    decided = (minute + 1) * _MINUTE_MS + state.ripe_after
+    changes: list[AlertRow] = []
+    for rule, name, count in _series(state, reports, rules):
+        watch = state.watches.setdefault(name, Watch(rule.id, rule.version))
+        if watch.rule_version != rule.version:
+            watch.reset(rule.version)
+        change = judge(watch, rule, count, site=state.site, minute=minute, decided=decided)
+        if change is not None:
+            changes.append(change)
     return changes
 
 

@@ -116,6 +116,15 @@ def judge(watch: Watch, rule: AlertRule, count: Count, *, site: str, minute: int
     return _fire(watch, rule, site, count, decided=decided, level=level)
 
 
+def learn(watch: Watch, rule: AlertRule, count: Count, minute: int) -> None:
+    """Take in a minute (Unix min) that comes too late to be judged, if the usual level is still being learned."""
+    baseline = watch.baseline
+    if watch.firing is None and watch.rule_version == rule.version and baseline.trials < rule.parameters.warmup_trials:
+        newest = max(minute, baseline.minute)
+        baseline.hold(minute, count.trials, count.successes)
+        baseline.learn(newest, rule.parameters)
+
+
 def _judge_recovery(watch: Watch, rule: AlertRule, firing: AlertRow, minute: int, decided: int) -> AlertRow | None:
     parameters = rule.parameters
     back, stood = watch.recovery, watch.walk
