@@ -1,11 +1,14 @@
-"""Main-thread time of 1,000 clicks with the browser SDK on the page, and with others' scripts on the same page.
+"""Main-thread time of clicks with the browser SDK on the page, and with others' scripts on the same page.
 
-Real clicks (trusted input events) in headless Chromium; the time is the browser's own count of scripts' and tasks' time
-(DevTools `Performance.getMetrics`), less that of the page without any script. Needs node, npm and chromium.
+Real clicks (trusted input events) in headless Chromium, as fast as it takes them, or `--pause-ms` apart. Two figures:
+the browser's own count of scripts' time (DevTools `Performance.getMetrics`), less that of the page without any script,
+and the samples of its CPU profiler that lie in functions of the script's files or in what these call. Needs node, npm
+and chromium.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import gzip
 import hashlib
@@ -16,8 +19,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.browser import FLAGS, http_server, page_handler
 
@@ -27,7 +32,9 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE.parents[1] / "ingest" / "static"
 CLICKS: Final = 1000
+PAUSED_CLICKS: Final = 100  # with a pause after each
 ROUNDS: Final = 3  # the median of them is printed
+SAMPLE_US: Final = 100
 HTML: Final = "text/html; charset=utf-8"
 SCRIPT: Final = "text/javascript"
 BODY: Final = "".join(
@@ -48,6 +55,9 @@ TELLS: Final = {
 
 def main() -> None:
     """Build the peers, measure all, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pause-ms", type=int, default=0, help=f"between clicks; then there are {PAUSED_CLICKS}")
+    pause_ms: int = parser.parse_args().pause_ms
     chromium = shutil.which("chromium")
     if chromium is None or shutil.which("npm") is None:
         sys.exit("bench/browser needs chromium and npm: apt-get install chromium npm")
@@ -59,15 +69,17 @@ def main() -> None:
         scripts = {path.stem: path.read_bytes() for path in sorted(Path(out).glob("*.js"))}
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(FLAGS))
-            empty = median(browser, {}, "")
-            print(f"{CLICKS} clicks, median of {ROUNDS}; ms of the main thread above the page without a script")
-            print(f"{'':<12}{'gzip KB':>8}{'script ms':>11}{'task ms':>9}  tells")
+            empty = median(browser, {}, "", pause_ms)
+            clicks = f"{PAUSED_CLICKS} clicks {pause_ms} ms apart" if pause_ms else f"{CLICKS} clicks"
+            print(f"{clicks}, median of {ROUNDS}; ms of the main thread above the page without a script")
+            print(f"{'':<12}{'gzip KB':>8}{'counted ms':>12}{'profiled ms':>13}  tells")
             snag = {path.name: path.read_bytes() for path in STATIC.glob("*.js")}
             sizes = [len(gzip.compress(snag[name], 9)) for name in snag if name == "s.js" or "friction" in name]
-            row("snag", sum(sizes), median(browser, snag, '<script async src="/s.js" data-key="k">'), empty)
+            tag = '<script async src="/s.js" data-key="k">'
+            row("snag", sum(sizes), median(browser, snag, tag, pause_ms), empty)
             for name, code in scripts.items():
                 tag = f'<script async src="/{name}.js" data-website-id="w">'
-                row(name, len(gzip.compress(code, 9)), median(browser, {f"{name}.js": code}, tag), empty)
+                row(name, len(gzip.compress(code, 9)), median(browser, {f"{name}.js": code}, tag, pause_ms), empty)
             browser.close()
 
 
@@ -86,17 +98,17 @@ def umami(folder: Path) -> Path:
 
 def row(name: str, size_bytes: int, found: tuple[float, float], empty: tuple[float, float]) -> None:
     """Print one line of the table."""
-    script_ms, task_ms = (max(0.0, found[n] - empty[n]) for n in (0, 1))
-    print(f"{name:<12}{size_bytes / 1000:>8.1f}{script_ms:>11.0f}{task_ms:>9.0f}  {TELLS[name]}")
+    counted_ms = max(0.0, found[0] - empty[0])
+    print(f"{name:<12}{size_bytes / 1000:>8.1f}{counted_ms:>12.0f}{found[1]:>13.0f}  {TELLS[name]}")
 
 
-def median(browser: Browser, scripts: dict[str, bytes], tag: str) -> tuple[float, float]:
-    """Script and task time in ms of CLICKS clicks on a page with `tag`."""
-    rounds = [clicked(browser, scripts, tag) for _ in range(ROUNDS)]
+def median(browser: Browser, scripts: dict[str, bytes], tag: str, pause_ms: int) -> tuple[float, float]:
+    """Counted and profiled time in ms of the clicks on a page with `tag`."""
+    rounds = [clicked(browser, scripts, tag, pause_ms) for _ in range(ROUNDS)]
     return statistics.median(r[0] for r in rounds), statistics.median(r[1] for r in rounds)
 
 
-def clicked(browser: Browser, scripts: dict[str, bytes], tag: str) -> tuple[float, float]:
+def clicked(browser: Browser, scripts: dict[str, bytes], tag: str, pause_ms: int) -> tuple[float, float]:
     """One round."""
     html = f"<!doctype html><meta charset=utf-8><title>Shop</title>{tag}{'</script>' if tag else ''}{BODY}"
     answers = {f"/{name}": (200, SCRIPT, code) for name, code in scripts.items()}
@@ -111,20 +123,42 @@ def clicked(browser: Browser, scripts: dict[str, bytes], tag: str) -> tuple[floa
         page.wait_for_load_state("networkidle")
         devtools = context.new_cdp_session(page)
         devtools.send("Performance.enable")
+        devtools.send("Profiler.enable")
+        devtools.send("Profiler.setSamplingInterval", {"interval": SAMPLE_US})
 
-        def spent() -> tuple[float, float]:
+        def counted_ms() -> float:
             metrics = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
-            return metrics["ScriptDuration"] * 1000, metrics["TaskDuration"] * 1000
+            return float(metrics["ScriptDuration"]) * 1000
 
-        before = spent()
-        for n in range(CLICKS):
+        before = counted_ms()
+        devtools.send("Profiler.start")
+        for n in range(PAUSED_CLICKS if pause_ms else CLICKS):
             place = {"x": 20 + n * 37 % 900, "y": 15 + n * 23 % 80, "button": "left", "clickCount": 1}
             devtools.send("Input.dispatchMouseEvent", {"type": "mousePressed", **place})
             devtools.send("Input.dispatchMouseEvent", {"type": "mouseReleased", **place})
+            time.sleep(pause_ms / 1000)
         page.wait_for_load_state("networkidle")
-        after = spent()
+        profile = devtools.send("Profiler.stop")["profile"]
+        after = counted_ms()
         context.close()
-    return after[0] - before[0], after[1] - before[1]
+    return after - before, profiled_ms(profile, {f"{address}/{name}" for name in scripts})
+
+
+def profiled_ms(profile: dict[str, Any], urls: set[str]) -> float:
+    """Time of a CPU profile in functions from `urls` and in what they call."""
+    own: set[int] = set()
+    waiting = [(node, False) for node in profile["nodes"][:1]]
+    by_id = {node["id"]: node for node in profile["nodes"]}
+    while waiting:
+        node, inside = waiting.pop()
+        inside = inside or node["callFrame"]["url"] in urls
+        if inside:
+            own.add(node["id"])
+        waiting += [(by_id[child], inside) for child in node.get("children", [])]
+    spent: Counter[int] = Counter()
+    for sample, delta_us in zip(profile["samples"], profile["timeDeltas"], strict=True):
+        spent[sample] += delta_us
+    return sum(us for node_id, us in spent.items() if node_id in own) / 1000
 
 
 if __name__ == "__main__":

@@ -112,5 +112,5 @@ if (key && !(early && "version" in early)) {
     console.warn("snag", error); // ours must never break the page
   }
 } else if (!key) {
-  console.warn('snag: the script tag has no data-key; add data-key="wk_..", a write key of your site.');
+  console.warn('snag: the script tag needs data-key="wk_..", a write key of your site.');
 }

@@ -6,6 +6,7 @@ import * as outbox from "./outbox";
 import { schedule } from "./sender";
 import type { Fields, Props } from "./types";
 
+const unchanging = { referrer: document.referrer || undefined, release, is_bot: navigator.webdriver || undefined };
 let count = 100_000; // all of one length, so that they sort as text
 
 /** As JSON. What it has no word for (a BigInt, a circle) must neither break the page nor cost the event. */
@@ -28,9 +29,7 @@ export function emit(type: string, props?: Props, fields?: Fields): void {
     user_id: userId(),
     url: location.href,
     title: document.title,
-    referrer: document.referrer || undefined,
-    release,
-    is_bot: navigator.webdriver || undefined,
+    ...unchanging,
     ...fields,
     props,
   }, props);
