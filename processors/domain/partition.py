@@ -15,7 +15,8 @@ from processors.domain.funnels.patience import StepTimes
 from processors.domain.minutes import Minutes
 from processors.domain.pace import SLOW_FACTS, pace_at
 from processors.domain.rules import Rules
-from processors.domain.snapshot import Snapshot, stretches_of, take_snapshot
+from processors.domain.snapshot import Snapshot, take_snapshot
+from processors.domain.stretch import find_stretches
 from processors.domain.visitor import COHORT, NewRow, Visitor
 from schemas import topics
 from schemas.event import to_ms
@@ -227,7 +228,7 @@ class Partition:
     def _evict(self, visitor: Visitor, cut: int) -> None:
         """Let go of facts before `cut`, with the ids of their rows; shared counts keep what those facts added."""
         gone = visitor.let_go(cut)
-        visitor.before = stretches_of(visitor, gone, self.rules)[-1]
+        visitor.before = find_stretches(gone, visitor.before, self.rules.link_ms, self.rules.window_after)[-1]
         visitor.counted = {}
         if visitor.facts:
             visitor.counted = take_snapshot(visitor, self.frontier, self.rules, self.step_times).counted

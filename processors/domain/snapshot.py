@@ -91,7 +91,7 @@ def take_snapshot(visitor: Visitor, frontier: int, rules: Rules, times: StepTime
     """
     facts = visitor.in_order()
     who = visitor.visitor_id or (facts[0].session_id if facts else "")
-    snapshot = Snapshot(stretches=stretches_of(visitor, facts, rules))
+    snapshot = Snapshot(stretches=_stretches(visitor, facts, rules))
     visits: list[_Visit] = []
     signals: list[Signal] = []
     changes: list[int] = []  # of what is open
@@ -200,8 +200,8 @@ def _describe(row: FunnelAttemptRow, visitor: Visitor, began_in: _Visit) -> None
     row.country, row.release = traits.country, traits.release
 
 
-def stretches_of(visitor: Visitor, facts: Sequence[Fact], rules: Rules) -> list[Stretch]:
-    """The stretches of a visitor's `facts` (in event order)."""
+def _stretches(visitor: Visitor, facts: Sequence[Fact], rules: Rules) -> list[Stretch]:
+    """The stretches of a visitor's `facts` (in event order); how far one alone reaches is of no account."""
     if facts and visitor.before is None and facts[-1].ts - facts[0].ts <= rules.link_ms:  # by far the most
         return [Stretch(facts[0].ts, len(facts), facts[-1].ts + rules.link_ms)]
     return find_stretches(facts, visitor.before, rules.link_ms, rules.window_after)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from processors.domain.bucket import Bucket
+from processors.domain.bucket import Bucket, visitor_key
 from processors.domain.emission import Emission
 from processors.domain.fact import decode_lines
 from processors.domain.minutes import Minutes
@@ -441,6 +441,22 @@ def test_a_row_said_before_letting_go_never_beats_a_fuller_one_said_after() -> N
         second.tick(second.now + 20_000)
     second.settle(end_of(events, 2 * HOUR))
     assert differences(log, events, second.state.frontier) == []
+
+
+def test_versions_still_count_what_was_let_go() -> None:
+    def received(at: int) -> str:
+        return moment(BASE + at).isoformat(timespec="milliseconds")
+
+    state = partition()
+    apply(state, 0, event("added", 0, "product_added"), *(event(f"a{n}", n * SECOND) for n in range(1, 4)))
+    apply(state, 1, event("late", 20 * HOUR, received_at=received(30 * HOUR)))
+    (first,) = [row for row in said(tick(state, 49 * HOUR), "sessions") if row["events"] == 1]
+    held = state.buckets[0].visitor(visitor_key("shop", "ann", "")).facts
+    assert list(held) == ["late"], "the attempt and its session are final"
+    apply(state, 2, event("later", 20 * HOUR + SECOND, received_at=received(49 * HOUR)))
+    (fuller,) = said(tick(state, 49 * HOUR + MINUTE), "sessions")
+    assert (fuller["session_id"], fuller["events"]) == (first["session_id"], 2)
+    assert fuller["version"] > first["version"]
 
 
 @pytest.mark.parametrize("buckets", [1, 2])
