@@ -71,7 +71,7 @@ export function clear(): void {
 
 let release = () => {};
 
-/** Say that this tab lives. A page that holds a lock when it is left cannot come back from the back/forward cache. */
+/** Say that this tab lives. A page that holds a lock when it is left may be kept out of the back/forward cache. */
 const hold = () => navigator.locks?.request(MINE, () => new Promise<void>((free) => (release = free)));
 addEventListener("pagehide", () => release());
 addEventListener("pageshow", ({ persisted }) => persisted && hold());
