@@ -12,6 +12,7 @@ import mode.loop
 
 from processors.health import serve_health
 from processors.live.app import create_app
+from processors.live.crash import exit_after_crash
 from schemas.logs import configure_logs
 from schemas.metrics import Metrics
 from schemas.settings import load_settings
@@ -30,6 +31,7 @@ def main() -> None:
         serve_health(settings.live.health_port, ready=live.not_ready, registry=metrics.registry, observe=live.observe)
         gc.set_threshold(*_GC_THRESHOLDS)
         worker = faust.Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False, quiet=True)
+        exit_after_crash(lambda: bool(app.crashed))
         worker.execute_from_commandline()
 
 

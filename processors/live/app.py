@@ -29,6 +29,9 @@ _FETCH_BYTES: Final = 1024 * 1024
 _RECOVERY_RECORDS: Final = 16  # held at once while a table is read; Faust's 1000 blobs can be most of a GB
 _HEARTBEATS_PER_TIMEOUT: Final = 3  # Kafka's usual ratio of session timeout to heartbeat interval
 _REBALANCE_TIMEOUT_S: Final = 15.0
+# More than a rebalance, for which the broker keeps a member's request. Faust's 90 s are too long: while one request of
+# the consumer's thread waits for an answer that never comes, nothing else is done there, not even a seek.
+_REQUEST_TIMEOUT_S: Final = 20.0
 _COMMIT_INTERVAL_S: Final = 1.0
 
 
@@ -72,6 +75,7 @@ def create_app(settings: Settings, metrics: Metrics, work_dir: Path) -> tuple[An
         broker_session_timeout=live.session_timeout_s,
         broker_heartbeat_interval=live.session_timeout_s / _HEARTBEATS_PER_TIMEOUT,
         broker_rebalance_timeout=_REBALANCE_TIMEOUT_S,
+        broker_request_timeout=max(_REQUEST_TIMEOUT_S, 2 * live.session_timeout_s),
         processing_guarantee="at_least_once",
         stream_wait_empty=False,
         table_standby_replicas=live.standby_replicas,

@@ -5,6 +5,7 @@ A seek alone is not enough: the batch in flight would move the read offset on pa
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -75,6 +76,10 @@ class Rewinder:
             consumer.resume_partitions([tp for tp in closed if tp in consumer.assignment()])
             self._paused.difference_update(closed)
         self._sought = {tp: at for tp, at in self._sought.items() if tp in wanted}
+
+    def in_vain(self, tp: TP) -> bool:
+        """Whether `tp` was sought PATIENCE_S ago or longer, and its gap is still open."""
+        return self._clock() - self._sought.get(tp, math.inf) > PATIENCE_S
 
     def forget(self) -> None:
         """Partitions are changing hands: the new assignment starts unpaused."""

@@ -21,6 +21,7 @@ from processors.live.funnel_watch import FunnelError, FunnelWatch
 from processors.live.gate import OffsetGate
 from processors.live.output import Output
 from processors.live.owned import OwnedPartition
+from processors.live.retention import LogStarts
 from processors.live.rewind import Rewinder, Silence
 from processors.live.store import Store
 from processors.live.tick import Frontiers, Tick, decode_tick, encode_frontiers, encode_tick
@@ -42,7 +43,7 @@ class LiveWorker:
         self._funnels = FunnelWatch(settings.funnels_dir, rules.funnels)
         self._store = Store(table)
         self._output = Output(app, settings.kafka.topic_prefix, settings.kafka.partitions, metrics)
-        self._rewinder, self._silence = Rewinder(app), Silence()
+        self._rewinder, self._silence, self._log_starts = Rewinder(app), Silence(), LogStarts(app)
         self._owned: dict[int, OwnedPartition] = {}
         self._joined = False
         prefix = settings.kafka.topic_prefix
@@ -168,13 +169,12 @@ class LiveWorker:
     async def rewind(self) -> None:
         """Close offset gaps, and fetch again what does not come. Call every rewind.PERIOD_S."""
         gaps = list(self._gaps())
-        if gaps:
-            starts = await self._app.consumer.earliest_offsets(*(tp for tp, _, _ in gaps))
-            for tp, name, owned in gaps:
-                lost = owned.gate.skip_to(name, starts.get(tp) or 0)
-                if lost:
-                    owned.state.skip_to(name, owned.gate.wanted(name))
-                    log.error("events lost to retention", topic=tp.topic, partition=tp.partition, lost=lost)
+        starts = await self._log_starts.of([tp for tp, _, _ in gaps if self._rewinder.in_vain(tp)])
+        for tp, name, owned in gaps:
+            lost = owned.gate.skip_to(name, starts.get(tp) or 0)
+            if lost:
+                owned.state.skip_to(name, owned.gate.wanted(name))
+                log.error("events lost to retention", topic=tp.topic, partition=tp.partition, lost=lost)
         await self._rewinder.step((tp, owned.gate.wanted(name)) for tp, name, owned in gaps)
 
     def _gaps(self) -> Iterator[tuple[TP, str, OwnedPartition]]:

@@ -118,7 +118,19 @@ def assert_exact(stack: RunningStack, load: Load) -> None:
     ids = raw_ids(stack, load)
     assert len(ids) == len(set(ids)), "FINAL shows each event once"
     assert set(ids) <= load.accepted | load.unsure, "nothing else is there"
-    wait_for(lambda: not differences(stack, load), SETTLE_DEADLINE_S, "derived rows are the oracle's")
+    told: list[str] = []
+
+    def exact() -> bool:
+        told[:] = differences(stack, load)
+        return not told
+
+    try:
+        wait_for(exact, SETTLE_DEADLINE_S, "derived rows are the oracle's")
+    except AssertionError as late:
+        late.add_note(
+            "\n".join([*told[:20], f"parts: {stack.status()['parts']}", *stack.log("live").splitlines()[-40:]])
+        )
+        raise
 
 
 def test_the_live_worker_restarted_with_a_backlog_again_and_again_stays_exact(stack: RunningStack) -> None:

@@ -145,3 +145,18 @@ def test_a_new_owner_waits_anew() -> None:
     clock.now += 2 * SILENCE_S
     silence.forget()
     assert not silence.holds(A, wanted=5, end=6)
+
+
+async def test_only_a_gap_that_a_seek_did_not_close_is_in_vain() -> None:
+    rewinder, _, clock = make(A)
+    assert not rewinder.in_vain(A)
+    await rewinder.step([(A, 5)])
+    clock.now += 10 * PATIENCE_S
+    assert not rewinder.in_vain(A), "paused, not sought yet"
+    await rewinder.step([(A, 5)])
+    clock.now += PATIENCE_S
+    assert not rewinder.in_vain(A), "the seek has its time"
+    clock.now += 0.1
+    assert rewinder.in_vain(A)
+    await rewinder.step([])
+    assert not rewinder.in_vain(A), "it closed"
