@@ -5,6 +5,8 @@ The oracle (tests/oracle) recomputes sessions, attempts, signals, cohorts and ra
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +82,35 @@ def test_checkouts_an_hour_behind(pipeline: Pipeline) -> None:
     with pipeline.send(events, per_s=200, behind_ms={"checkouts": HOUR_MS}):
         pass
     pipeline.assert_exact(Expected(events))
+
+
+@pytest.mark.parametrize("how", ["away", "standing still"])
+def test_what_kafka_deletes_before_it_is_read_is_told_and_holds_nothing_up(pipeline: Pipeline, how: str) -> None:
+    before, after = stream(seed=5, visitors=40), stream(seed=6, visitors=40)
+    lost = [{**event, "site": "posted"} for event in stream(seed=7, visitors=60)]  # not compared: some may be read
+    writer, live = pipeline.writer(), pipeline.live()
+    with pipeline.send(before, per_s=1000):
+        pass
+    pipeline.assert_exact(Expected(before))
+    assert writer.stop() == 0
+    if how == "away":
+        assert live.stop() == 0
+    else:
+        os.kill(live.pid, signal.SIGSTOP)
+    try:
+        with pipeline.send(lost, per_s=5000):
+            pass
+        pipeline.delete_raw_records()
+    finally:
+        if how == "away":
+            live.start()
+        else:
+            os.kill(live.pid, signal.SIGCONT)
+    writer.start()
+    with pipeline.send(after, per_s=1000):
+        pass
+    pipeline.assert_exact(Expected([*before, *after]))
+    assert "events lost to retention" in live.log.read_text()
 
 
 @pytest.mark.long

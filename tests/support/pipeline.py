@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from deploy.local.kafka.topics import create_topics
 from processors.writer.migrate import migrate
@@ -124,6 +124,20 @@ class Pipeline:
         """Sends the events to the raw topics while the `with` block lasts; at its end all are there."""
         return Feeder(self.bootstrap, self.prefix, micro_batches(events, PARTITIONS, behind_ms or {}), per_s)
 
+    def delete_raw_records(self) -> None:
+        """Let Kafka forget all records that the raw topics hold now, as retention does in time."""
+        partitions = self._partitions(topics.RAW)
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap.split(","))
+        try:
+            ends = consumer.end_offsets(partitions)
+        finally:
+            consumer.close()
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap.split(","))
+        try:
+            admin.delete_records(ends)
+        finally:
+            admin.close()
+
     def assert_exact(self, expected: Expected) -> None:
         """Wait until the rows in ClickHouse are the oracle's, and see that they stay so when all is at rest."""
         self._wait_for(lambda: self.rows_missing(expected) == 0, "every event is in the raw tables")
@@ -187,13 +201,14 @@ class Pipeline:
         """Records of these topics that the group has not committed."""
         consumer = KafkaConsumer(bootstrap_servers=self.bootstrap.split(","), group_id=group, enable_auto_commit=False)
         try:
-            partitions = [
-                TopicPartition(topic.full_name(self.prefix), number) for topic in of for number in range(PARTITIONS)
-            ]
+            partitions = self._partitions(of)
             ends = consumer.end_offsets(partitions)
             return sum(ends[partition] - (consumer.committed(partition) or 0) for partition in partitions)
         finally:
             consumer.close()
+
+    def _partitions(self, of: Sequence[topics.Topic]) -> list[TopicPartition]:
+        return [TopicPartition(topic.full_name(self.prefix), number) for topic in of for number in range(PARTITIONS)]
 
     def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
         wait_for(condition, SETTLE_DEADLINE_S, what)
