@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snag_sdk import BadAnswerError, EventRefusedError, SnagError
+from snag_sdk import AsyncClient, BadAnswerError, Client, EventRefusedError, SnagError
 from snag_sdk import asgi as asgi_middleware
 from snag_sdk import wsgi as wsgi_middleware
 from snag_sdk.delivery import Delivery
@@ -22,7 +22,7 @@ from snag_sdk.log_handler import SnagHandler
 from snag_sdk.outbox import Outbox
 from snag_sdk.requests_seen import who_from
 from snag_sdk.retry import RetryPolicy, outcome, read_retry_after
-from snag_sdk.testing import RecordingClient
+from snag_sdk.testing import AsyncRecordingClient, RecordingClient
 from snag_sdk.transport import Answer, Transport
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -192,6 +192,28 @@ def test_before_send_changes_or_drops_and_release_is_put_on_every_event() -> Non
     assert client.track("click")
     assert not client.track("secret")
     assert [(e["type"], e["page"], e["release"]) for e in client.events] == [("click", "/p", "r1")]
+
+
+def test_the_doubles_take_the_place_of_both_clients() -> None:
+    def calls(client: type) -> set[str]:
+        return {name for name in dir(client) if not name.startswith("_")} | {
+            name for name in ("__enter__", "__exit__", "__aenter__", "__aexit__") if hasattr(client, name)
+        }
+
+    assert calls(RecordingClient) == calls(Client) - {"after_fork_in_child"}
+    assert calls(AsyncRecordingClient) == calls(AsyncClient)
+    with RecordingClient() as client:
+        assert client.track("click", event_id="e1")
+        assert client.flush()
+
+    async def run() -> AsyncRecordingClient:
+        async with AsyncRecordingClient() as client:
+            assert client.track("click", event_id="e2")
+            assert await client.flush()
+        return client
+
+    kept = client.events + asyncio.run(run()).events
+    assert [event["event_id"] for event in kept] == ["e1", "e2"]
 
 
 def test_a_client_that_is_not_enabled_does_nothing() -> None:
