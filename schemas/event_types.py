@@ -52,6 +52,8 @@ _CLICK: Final = {
 _FORM: Final = {"form": "the form's id or name (else `element`, else the path)"}
 _FIELD: Final = _FORM | {"field": "the field's name, never its value"}
 
+_DURATION: Final = "from the request's beginning to this event"
+
 EVENT_TYPES: Final[dict[str, EventType]] = {
     "page_view": EventType(kind="clickstream", segment="page", snowplow="page_view"),
     "page_ping": EventType(
@@ -112,9 +114,17 @@ EVENT_TYPES: Final[dict[str, EventType]] = {
         snowplow="application_error",
     ),
     "resource_error": EventType(kind="error", props={"src": "the address that did not load"}),
-    "http_error": EventType(kind="error", props={"status": "HTTP status", "request_path": "the request's path"}),
+    "http_error": EventType(
+        kind="error",
+        props={"status": "HTTP status", "request_path": "the request's path", "duration_ms": _DURATION},
+    ),
     "network_error": EventType(
-        kind="error", props={"type": "as in a NEL report, such as tcp.timed_out", "url": "the request's address"}
+        kind="error",
+        props={
+            "type": "as in a NEL report, such as tcp.timed_out",
+            "url": "the request's address",
+            "duration_ms": _DURATION,
+        },
     ),
     "csp_violation": EventType(
         kind="error", props={"effective_directive": "the directive violated", "blocked_uri": "what was blocked"}

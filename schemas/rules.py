@@ -56,14 +56,17 @@ _TABLE: Final = (
     ),
     FrictionRule(
         id="error_click",
-        version=2,
-        about="A click that a technical error follows at once, on the same page.",
+        version=3,
+        about="A click that a technical error follows at once, on the same page. A request that failed counts from its "
+        "beginning, `duration_ms` before it was told.",
         triggers=frozenset({"click"}),
-        thresholds={"delay_ms": 1000},
+        thresholds={"delay_ms": 1000, "early_ms": 50},
         weight=15,
         cap=3,
-        source="Datadog error click: an error during the click's action; 1 s stands for the action here",
+        source="Datadog error click: an error during the click's action; what begins within 1 s is the action here. "
+        "early_ms is for durations that are rounded or measured by another clock",
         excludes="Refused fields, payments and passwords: they have rules of their own",
+        reads=dict.fromkeys(("http_error", "network_error"), ("duration_ms",)),
     ),
     FrictionRule(
         id="thrashed_cursor",

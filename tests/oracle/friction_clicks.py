@@ -74,17 +74,30 @@ def _leaves_site(h: Happening) -> bool:
 
 
 def error_clicks(session: Session, limits: Limits) -> Iterator[Friction]:
-    for n, click in enumerate(session):
-        if click.type != "click":
-            continue
-        rest = session[n + 1 :]
-        until = next((m for m, h in enumerate(rest) if h.type == "click"), len(rest))
-        errors = [h for h in rest[:until] if h.kind == "error" and h.text("path") == click.text("path")]
-        errors = [h for h in errors if h.type not in ("form_error", "payment_failed", "login_failed")]
-        if errors and errors[0].at - click.at <= limits["delay_ms"]:
-            error = errors[0]
-            measured = {name: error.text(name) for name in ("error_class", "fingerprint", "message")}
-            yield Friction("error_click", click, click, {"delay_ms": error.at - click.at, **measured})
+    defects = [h for h in session if h.kind == "error"]
+    defects = [h for h in defects if h.type not in ("form_error", "payment_failed", "login_failed")]
+    for click in of_type(session, "click"):
+        for error in defects:
+            if _blamed(error, session, limits) is not click or error.text("path") != click.text("path"):
+                continue
+            took = _took(error)
+            if error.at - took <= click.at + limits["delay_ms"]:
+                measured: dict[str, object] = {n: error.text(n) for n in ("error_class", "fingerprint", "message")}
+                measured |= {"duration_ms": took, "delay_ms": max(error.at - took - click.at, 0)}
+                yield Friction("error_click", click, click, measured)
+                break
+
+
+def _took(error: Happening) -> int:
+    told = error.prop_number("duration_ms") if error.type in ("http_error", "network_error") else None
+    return int(told) if told is not None and told > 0 else 0
+
+
+def _blamed(error: Happening, session: Session, limits: Limits) -> Happening | None:
+    """The last click that came before the error was told and before it began."""
+    earlier = of_type(session[: session.index(error)], "click")
+    earlier = [click for click in earlier if click.at + _took(error) <= error.at + limits["early_ms"]]
+    return earlier[-1] if earlier else None
 
 
 def thrashed_cursors(session: Session, limits: Limits) -> Iterator[Friction]:

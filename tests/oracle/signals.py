@@ -17,7 +17,7 @@ Thresholds = Mapping[str, Limits]
 DEFAULT_THRESHOLDS: Thresholds = {
     "rage_click": {"clicks": 3, "gap_ms": 1000, "distance_px": 30},
     "dead_click": {"effect_ms": 2500, "same_ms": 1000},
-    "error_click": {"delay_ms": 1000},
+    "error_click": {"delay_ms": 1000, "early_ms": 50},
     "thrashed_cursor": {"turns": 4, "acceleration": 0.008, "merge_ms": 5000},
     "quick_back": {"dwell_ms": 5000},
     "page_loop": {"views": 4, "refreshes": 3, "span_ms": 300_000, "repeat_ms": 1000},

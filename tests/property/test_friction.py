@@ -55,6 +55,7 @@ LIKELY: Mapping[str, tuple[Any, ...]] = {
     "value": (0.3, 501, 4001, 45),
     "id": ("v1", "v2"),
     "depth": (0, 60),
+    "duration_ms": (0, 1000, 5000),
     "effect_ms": (None, 2500, 100),
     "turns": (4, 5),
     "acceleration": (0.008, 0.009),
