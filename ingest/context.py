@@ -13,6 +13,9 @@ from ingest.http import Headers, Scope
 from schemas.settings import PrivacySettings
 
 _VISITOR_BYTES: Final = 16
+_NO_COOKIE: Final = b"cookie=no"
+"""In the query of the browser SDK's requests. They bring the ids that their visitor has agreed to and no others, and
+most go without credentials: each would be given another visitor."""
 
 
 class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +35,10 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
 NO_CONTEXT: Final = RequestContext()
 
 
+def _declines_cookie(scope: Scope) -> bool:
+    return _NO_COOKIE in scope.get("query_string", b"").split(b"&")
+
+
 class ContextReader:
     """Reads the context of each request, and says what its answer must carry."""
 
@@ -47,7 +54,7 @@ class ContextReader:
         opted_out = not self._ignores_opt_out and (get(b"sec-gpc") == b"1" or get(b"dnt") == b"1")
         from_browser = b"origin" in headers or b"sec-fetch-mode" in headers or b"referer" in headers
         visitor_id, new_visitor = "", False
-        if self._cookie is not None and from_browser and not opted_out:
+        if self._cookie is not None and from_browser and not opted_out and not _declines_cookie(scope):
             visitor_id = self._cookie.read(get(b"cookie", b""))
             if not visitor_id:
                 visitor_id, new_visitor = secrets.token_hex(_VISITOR_BYTES), True

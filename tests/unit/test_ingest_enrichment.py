@@ -151,6 +151,17 @@ def test_neither_a_server_nor_who_opted_out_is_given_one(headers: dict[bytes, by
     assert (context.visitor_id, context.new_visitor) == ("", False)
 
 
+@pytest.mark.parametrize(
+    ("query", "declined"), [(b"cookie=no&writeKey=wk", True), (b"writeKey=wk", False), (b"no-cookie=no", False)]
+)
+def test_a_client_that_declines_the_cookie_is_neither_known_by_it_nor_given_one(query: bytes, declined: bool) -> None:
+    reader = ContextReader(PrivacySettings(cookie=CookieSettings(enabled=True)))
+    for cookie in ({}, {b"cookie": b"snag_visitor=" + b"a" * 32}):
+        context = reader({"query_string": query}, BROWSER | cookie)
+        assert (context.visitor_id == "") == declined
+        assert not (declined and context.new_visitor)
+
+
 def test_a_cookie_s_attributes_follow_the_settings() -> None:
     visitor = "ab" * 16
     assert VisitorCookie(CookieSettings(enabled=True)).header(visitor) == (
