@@ -138,7 +138,7 @@ def test_a_bucket_comes_back_as_it_was(hot: bool) -> None:
 
 def test_a_blob_of_another_format_is_refused() -> None:
     zstd_of_before = b"\x28\xb5\x2f\xfd" + filled().dump(lambda _: False)
-    with pytest.raises(FormatError, match="bucket 5 is in format 40, this version reads and writes 2"):
+    with pytest.raises(FormatError, match="bucket 5 is in format 40, this version reads and writes 3"):
         Bucket.load(zstd_of_before, 5)
 
 

@@ -294,15 +294,15 @@ def test_who_changes_by_time_alone_rests_again_at_once() -> None:
     assert state.visitors() == 2
 
 
-def test_the_clock_holds_no_more_than_is_due_after_a_checkpoint() -> None:
+def test_the_timetable_holds_no_more_than_is_due_after_a_checkpoint() -> None:
     state = partition()
     for n in range(20):
         apply(state, n, event(f"e{n}", n * 5_000))
         tick(state, n * 5_000)
     bucket = state.buckets[0]
-    assert len(bucket.times.clock) == 20
+    assert sum(map(len, bucket.times.minutes.values())) == 20
     state.dump(0, {})
-    assert bucket.times.clock == [(at, key) for key, at in bucket.times.due.items()]
+    assert bucket.times.minutes == {at // MINUTE: [key] for key, at in bucket.times.due.items()}
 
 
 def test_a_row_is_said_again_after_a_restart_since_an_earlier_owner_may_have_said_an_older_state_of_it() -> None:

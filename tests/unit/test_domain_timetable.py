@@ -31,3 +31,29 @@ def test_entries_may_be_dropped_while_they_pass() -> None:
         found.append(key)
         times.drop("b")
     assert found == ["a"]
+
+
+def test_the_times_of_many_minutes_pass_one_after_the_other() -> None:
+    ats = [n * 7_919_000 % 600_000 for n in range(40)]
+    times = Timetable({f"due{n}": at for n, at in enumerate(ats[:20])})
+    for n, at in enumerate(ats[20:]):
+        times.enter(f"end{n}", at, ends=True)
+    expected = sorted(
+        (at, key, ends) for ends, held in ((False, times.due), (True, times.ends)) for key, at in held.items()
+    )
+    found = []
+    for until in range(0, 660_000, 11_000):
+        passed = list(times.passed(until))
+        assert all(until - 11_000 < at <= until for at, _, _ in passed)
+        found += passed
+    assert found == expected
+    assert (len(found), times.minutes) == (40, {})
+
+
+def test_a_time_entered_for_a_minute_that_is_passing_comes_in_its_turn() -> None:
+    times = Timetable({"a": 61_000, "b": 90_000})
+    assert list(times.passed(70_000)) == [(61_000, "a", False)]
+    times.enter("c", 80_000, ends=False)
+    times.enter("late", 30_000, ends=True)
+    assert list(times.passed(70_000)) == [(30_000, "late", True)]
+    assert list(times.passed(90_000)) == [(80_000, "c", False), (90_000, "b", False)]
