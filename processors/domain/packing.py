@@ -5,7 +5,8 @@ Ids are random, so nothing else makes them smaller: 12 facts of 855 bytes packed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -15,10 +16,8 @@ from processors.domain.fact import Fact
 from processors.domain.visitor import Visitor
 
 _LEVEL: Final = -1  # of zstd, no entropy coding: half the time of level 1, which makes 12 facts no smaller
-_ID_BYTES: Final = 16
 _HEX_CHARS: Final = 32  # of a UUID as text
 _DASHED_CHARS: Final = 36  # of one with dashes
-_UUIDS: Final = ({_HEX_CHARS}, {_DASHED_CHARS})
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(tuple[Visitor, bytes | list[str], list[Fact]]).decode
@@ -31,41 +30,46 @@ decompress: Final = zstandard.ZstdDecompressor().decompress
 def pack_visitor(visitor: Visitor) -> bytes:
     """`visitor` as bytes; it is the same afterwards."""
     facts = visitor.facts
+    ids = pack_ids(facts)
     visitor.facts = {}
-    for fact in facts.values():
-        _set(fact, "event_id", "")
+    _name(facts.values(), repeat(""))
     try:
-        return compress(_encode((visitor, pack_ids(facts), list(facts.values()))))
+        return compress(_encode((visitor, ids, list(facts.values()))))
     finally:
-        for event_id, fact in facts.items():
-            _set(fact, "event_id", event_id)
+        _name(facts.values(), facts)
         visitor.facts = facts
 
 
 def unpack_visitor(packed: bytes) -> Visitor:
     """The visitor in `packed`."""
-    visitor, ids, facts = _decode(decompress(packed))
-    visitor.facts = dict(zip(unpack_ids(ids), facts, strict=True))
-    for event_id, fact in visitor.facts.items():
-        _set(fact, "event_id", event_id)
+    visitor, packed_ids, facts = _decode(decompress(packed))
+    ids = unpack_ids(packed_ids)
+    _name(facts, ids)
+    visitor.facts = dict(zip(ids, facts, strict=True))
     return visitor
 
 
-def pack_ids(ids: Iterable[str]) -> bytes | list[str]:
+def _name(facts: Iterable[Fact], ids: Iterable[str]) -> None:
+    """Set the ids of `facts`, which are frozen for everybody else; in C, as it is done to all who rest or come back."""
+    any(map(_set, facts, repeat("event_id"), ids))
+
+
+def pack_ids(ids: Collection[str]) -> bytes | list[str]:
     """`ids` as bytes, 16 each after their length as texts; as they are unless all are UUIDs, with dashes or without."""
-    texts = list(ids)
-    lengths = set(map(len, texts))
-    if lengths not in _UUIDS:
-        return texts
-    text = "".join(texts).replace("-", "")
+    text = "".join(ids)
+    chars = len(text) // (len(ids) or 1)
+    if chars == _DASHED_CHARS:
+        text = text.replace("-", "")
+    elif chars != _HEX_CHARS:
+        return list(ids)
     try:
         packed = bytes.fromhex(text)
     except ValueError:
-        return texts
-    if len(packed) != len(texts) * _ID_BYTES or packed.hex() != text:
-        return texts
-    marked = bytes(lengths) + packed
-    return marked if _HEX_CHARS in lengths or unpack_ids(marked) == texts else texts
+        return list(ids)
+    if packed.hex() != text or set(map(len, ids)) != {chars}:
+        return list(ids)
+    marked = bytes((chars,)) + packed
+    return marked if chars == _HEX_CHARS or unpack_ids(marked) == list(ids) else list(ids)
 
 
 def unpack_ids(packed: bytes | list[str]) -> list[str]:

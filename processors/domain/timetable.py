@@ -28,7 +28,8 @@ class Timetable:
 
     def enter(self, key: str, at: int | None, *, ends: bool) -> None:
         """The next change of `key` by silence is `at` (None: there is none); `ends`: it is that it may be let go."""
-        self.drop(key)
+        self.due.pop(key, None)
+        self.ends.pop(key, None)
         if at is not None:
             (self.ends if ends else self.due)[key] = at
             self._mark(key, at)
