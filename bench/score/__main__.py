@@ -1,7 +1,7 @@
 """`python -m bench.score`: the scenarios through a stack of their own, and what it made of them, against the truth.
 
 Prints the tables and, with --write, puts them into docs/score.md. Figures are of what was recognised, not of speed: no
-machine changes the counts, and the times to detect only by the order in which partitions are read.
+machine changes them.
 """
 
 from __future__ import annotations

@@ -25,9 +25,8 @@ _HEAD: Final = """\
 
 Written by `make score`: simulated shops ([simulator.md](simulator.md)) with planted incidents go through a stack of
 their own, and what it says is compared with the truth. The scenarios are in `bench/score/scenarios/`; a run of your own
-is compared by `snag simulate --truth` and `snag score`. Counts are the
-same on every machine; the time to detect is not quite, for a faster one reads the partitions in another order (92 and
-119 minutes were seen for `account-wall` in two runs).
+is compared by `snag simulate --truth` and `snag score`. All figures
+are the same on every machine.
 
 The traffic lies in Kafka with its own times, as if received when it happened, and the live workers are told the time by
 ticks of the same run (`live.clock = "topic"`). So a day passes within a minute, and alerts are judged as they

@@ -2,12 +2,12 @@
 
 A minute is judged once, in order, when it is ripe: every source partition that reported it has seen everything up to
 its end plus the ripening time, and the site's newest frontier is `_SETTLE_MS` beyond that (time for other partitions
-to report at all); or `_LAGGARD_MS` beyond that, whoever is still missing. So any order of arrival within those bounds
+to report at all); or `LAGGARD_MS` beyond that, whoever is still missing. So any order of arrival within those bounds
 gives the same alerts. What comes for a judged minute is ignored.
 
 A minute first heard of later than that (a backlog, an import of the last hours) is ripe with its first report, while
 other partitions have theirs still to tell: in a backlog they are minutes or hours apart. It waits until every partition
-heard of is `_SETTLE_MS` beyond the last report that has changed it, but no longer than `_LAGGARD_MS`.
+heard of is `_SETTLE_MS` beyond the last report that has changed it, but no longer than `LAGGARD_MS`.
 
 A minute first heard of after a later one was judged (history told to a site that runs) is not judged any more. But
 while the usual level is not known yet, it is learned from, as every minute is until then.
@@ -32,7 +32,7 @@ from schemas.rows import AlertRow, MinuteMetrics
 
 _MINUTE_MS: Final = 60_000
 _SETTLE_MS: Final = 10_000  # ticks come every second, snapshots of one minute within a few of each other
-_LAGGARD_MS: Final = 60_000  # a stuck partition must not hold the site's alerts for longer than a minute
+LAGGARD_MS: Final = 60_000  # a stuck partition must not hold the site's alerts for longer than a minute
 _STALE_MS: Final = 2 * 3_600_000  # the live workers keep cohorts that long; an older alert helps nobody
 _AHEAD_MS: Final = 3_600_000  # a minute from a clock running further ahead is reported again when it is ripe
 
@@ -122,7 +122,7 @@ def _judge_ripe(state: SiteAlerts, rules: Sequence[AlertRule]) -> list[AlertRow]
         state.ripe_after = max(report.ripe_after for report in reports.values())
         changes += _lapse(state, minute, rules)
         changes += _judge(state, minute, reports, rules)
-    settled = (state.newest - state.ripe_after - _SETTLE_MS - _LAGGARD_MS) // _MINUTE_MS
+    settled = (state.newest - state.ripe_after - _SETTLE_MS - LAGGARD_MS) // _MINUTE_MS
     undecided = min((minute for minute in state.pending if minute > state.judged), default=settled)
     return changes + _lapse(state, min(settled, undecided), rules)
 
@@ -142,9 +142,9 @@ def _ripe(state: SiteAlerts, minute: int) -> bool:
     first, changed = state.heard.get(minute, (0, 0))
     if first > ripe_at + _SETTLE_MS:
         slowest = min(state.frontiers.values(), default=newest)
-        return slowest >= changed + _SETTLE_MS or newest >= first + _LAGGARD_MS + _SETTLE_MS
+        return slowest >= changed + _SETTLE_MS or newest >= first + LAGGARD_MS + _SETTLE_MS
     complete = all(report.frontier >= ripe_at for report in reports.values())
-    return complete or newest >= ripe_at + _SETTLE_MS + _LAGGARD_MS
+    return complete or newest >= ripe_at + _SETTLE_MS + LAGGARD_MS
 
 
 def _learn(state: SiteAlerts, minute: int, reports: dict[int, Report], rules: Sequence[AlertRule]) -> None:
