@@ -180,6 +180,37 @@ def test_simulated_traffic_reaches_clickhouse_once(stack: RunningStack) -> None:
     )
 
 
+def test_live_traffic_comes_at_a_rate_until_ctrl_c(stack: RunningStack) -> None:
+    [now] = stack.query("SELECT toUnixTimestamp64Milli(max(received_at)) AS ms FROM clickstream")
+    with subprocess.Popen(
+        [str(SNAG), "simulate", "--rate", "40", "--seed", "9", "--json"],
+        cwd=stack.directory,
+        env=stack.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as simulate:
+        simulated = "FROM clickstream FINAL WHERE release = '2026.11.1'"
+        since = f"{simulated} AND received_at > fromUnixTimestamp64Milli({now['ms']})"
+        try:
+            wait_for(
+                lambda: stack.query(f"SELECT uniqExact(toStartOfSecond(received_at)) AS n {since}")[0]["n"] >= 5,
+                DEADLINE_S,
+                "traffic of five seconds is stored",
+            )
+        finally:
+            simulate.send_signal(signal.SIGINT)
+        out, errors = simulate.communicate(timeout=DEADLINE_S)
+    assert simulate.returncode == 0, errors
+    assert b"Ctrl-C stops" in errors
+    said = orjson.loads(out)
+    assert (said["rejected"], said["seed"]) == (0, 9)
+    wait_for(
+        lambda: 0 < stack.query(f"SELECT count() AS n {since}")[0]["n"] <= said["accepted"], DEADLINE_S, "it is stored"
+    )
+    prompt = "countIf(abs(dateDiff('second', ts, received_at)) <= 60) / count()"
+    assert stack.query(f"SELECT {prompt} AS share {since}")[0]["share"] > 0.8  # the others are late or of wrong clocks
+
+
 def test_the_stack_leaves_nothing_in_the_folder_where_it_was_started(stack: RunningStack) -> None:
     assert stack.part("live")["state"] == "up"
     assert not [path.name for path in stack.directory.iterdir() if path.is_dir() and path != stack.data_dir]
