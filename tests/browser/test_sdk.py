@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from snag.browser_sdk import script_tag, shipped
 from tests.support.browser import chromium, http_server, page_handler
 from tests.support.running import RunningStack, running_stack
-from tests.support.sdk_visit import DEADLINE_S, Visit, launched, playwright
+from tests.support.sdk_visit import DEADLINE_S, Visit, crash, launched, playwright
 from tests.support.wait import wait_for
 
 if TYPE_CHECKING:
@@ -323,14 +323,6 @@ def unreachable(page: Page, collector: str) -> Iterator[None]:
     page.route(pattern, lambda route: route.abort())
     yield
     page.unroute(pattern)
-
-
-def crash(page: Page) -> None:
-    """Kill the tab's renderer: no handler of the page runs."""
-    from playwright.sync_api import Error  # noqa: PLC0415 - not needed where the tests are skipped
-
-    with page.expect_event("crash"), suppress(Error):  # the target cannot answer any more
-        page.goto("chrome://crash")
 
 
 def test_a_page_closed_in_the_middle_of_the_checkout_says_so(visit: Callable[..., StoredVisit], site: str) -> None:

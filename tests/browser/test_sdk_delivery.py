@@ -10,7 +10,16 @@ import pytest
 
 from tests.contract.test_ingest_http import CollectorProcess
 from tests.support.browser import chromium, http_server, page_handler
-from tests.support.sdk_visit import DEADLINE_S, TopicVisit, launched, of_type, playwright, sdk_collector, tagged_page
+from tests.support.sdk_visit import (
+    DEADLINE_S,
+    TopicVisit,
+    crash,
+    launched,
+    of_type,
+    playwright,
+    sdk_collector,
+    tagged_page,
+)
 from tests.support.stack import KafkaServer
 from tests.support.wait import wait_for
 
@@ -19,9 +28,18 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(300)]
 
+WITHOUT_KEEPALIVE: Final = """
+delete Request.prototype.keepalive;
+const fetch = window.fetch;
+let left = false;
+addEventListener("pagehide", () => { left = true }); // before the SDK's own listeners
+window.fetch = (url, options) => left ? Promise.reject(new TypeError()) : fetch(url, {...options, keepalive: false});
+"""
+"""A browser in which no request outlives its page: none that was begun while it is left, on a fast machine, either."""
 KEPT_ALIVE_BYTES: Final = 64 * 1024
 OUTBOX: Final = "Object.keys(localStorage).filter(name => name.startsWith('snag.o.')).length"
 RETRY_AFTER_S: Final = 3
+BURST_MS: Final = 200  # how long a burst may wait before it is stored (outbox.ts)
 CLOCKS_MS: Final = 50  # by how much the wall's clock and the page's may have moved apart
 
 
@@ -30,7 +48,8 @@ def collector(
     kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[CollectorProcess]:
     chromium(pytestconfig)  # skips before anything is started
-    with sdk_collector(tmp_path_factory.mktemp("sdk-delivery"), kafka.bootstrap) as running:
+    cookie = {"SNAG_PRIVACY__COOKIE": '{"enabled": true, "secure": false}'}
+    with sdk_collector(tmp_path_factory.mktemp("sdk-delivery"), kafka.bootstrap, cookie) as running:
         yield running
 
 
@@ -42,6 +61,7 @@ def address(collector: CollectorProcess) -> str:
 @pytest.fixture(scope="module")
 def site(address: str) -> Iterator[str]:
     pages = {path: tagged_page(address, 'data-friction="off"') for path in ("/", "/next")}
+    pages["/quiet"] = tagged_page(address, 'data-auto="off"')
     pages["/bare"] = (200, "text/html", b'<!doctype html><link rel="icon" href="data:,">')
     with http_server(page_handler(pages)) as running:
         yield running
@@ -152,6 +172,67 @@ def test_a_click_is_stored_before_the_page_can_freeze(visit: TopicVisit, site: s
     crowd = page.evaluate(f"(() => {{ for (let n = 0; n < 50; n++) snag.track('third'); return {OUTBOX} }})()")
     assert crowd < 52  # a burst is written together
     page.wait_for_function(f"Object.values(localStorage).join().split('third').length === 51 && {OUTBOX} < 52")
+
+
+@pytest.mark.parametrize("kept_alive", [True, False], ids=["keepalive", "beacon"])
+@pytest.mark.parametrize("path", ["/", "/quiet"])
+def test_a_page_closed_within_a_burst_has_sent_all_of_it(
+    visit: TopicVisit, site: str, address: str, *, kept_alive: bool, path: str
+) -> None:
+    page = visit.page()
+    if not kept_alive:
+        page.add_init_script(WITHOUT_KEEPALIVE)
+    visit.go(page, f"{site}{path}", friction=False)
+    page.evaluate("snag.track('begins')")
+    page.evaluate("snag.flush()")
+    visit.note(page)
+    page.route(f"{address}/s?*", lambda _: None)  # never answered: this request ends with the page
+    page.evaluate("snag.track('under_way'); void snag.flush()")
+    page.unroute(f"{address}/s?*")
+    page.evaluate("for (let n = 0; n < 100; n++) snag.track('burst', {n}); location.href = 'about:blank'")
+    burst = ["burst"] * 100
+    left = ["page_leave"] if path == "/" else []
+    ends_with_page = [] if kept_alive else ["under_way"]
+    events = visit.wait("begins", *burst, *left, *ends_with_page)
+    assert [event.props["n"] for event in of_type(events, "burst")] == list(range(100))
+    assert visit.cookies() == []
+    assert {event.visitor_id for event in events} == {""}  # nobody agreed to be known, by a cookie neither
+
+
+def test_a_page_without_keepalive_that_is_only_hidden_sends_on(visit: TopicVisit, site: str) -> None:
+    page = visit.page()
+    page.add_init_script(WITHOUT_KEEPALIVE)
+    page.add_init_script(
+        "window.beacons = []; const beacon = navigator.sendBeacon.bind(navigator);"
+        "navigator.sendBeacon = (url, body) => { beacons.push(body.length); return beacon(url, body) };"
+        "Object.defineProperty(Document.prototype, 'visibilityState', {get: () => window.seen ?? 'visible'})"
+    )
+    visit.go(page, f"{site}/", friction=False)
+    page.wait_for_function(f"{OUTBOX} === 0")
+    page.evaluate(
+        "for (let n = 0; n < 100; n++) snag.track('much', {n, text: 'x'.repeat(1000)});"
+        "window.seen = 'hidden'; document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+    )
+    events = visit.wait(*["much"] * 100)
+    assert len(of_type(events, "much")) == 100
+    page.wait_for_function(f"{OUTBOX} === 0")  # what only a beacon carried would not be known to have arrived
+    [bytes_sent] = page.evaluate("beacons")
+    assert bytes_sent < KEPT_ALIVE_BYTES
+
+
+def test_a_tab_killed_within_a_burst_loses_at_most_what_was_not_written_yet(
+    visit: TopicVisit, site: str, address: str
+) -> None:
+    page = opened(visit, site)
+    page.route(f"{address}/s?*", lambda route: route.abort())
+    page.evaluate("for (let n = 0; n < 100; n++) snag.track('burst', {n}); window.begun = performance.now()")
+    page.wait_for_function(f"performance.now() - begun > {BURST_MS}")
+    page.evaluate("for (let n = 0; n < 3; n++) snag.track('tail', {n})")
+    crash(page)
+    page = visit.page()
+    visit.go(page, f"{site}/next", friction=False)
+    events = visit.wait(*["burst"] * 100)
+    assert [event.props["n"] for event in of_type(events, "burst")] == list(range(100))
 
 
 def test_a_page_that_is_gone_back_to_comes_from_the_browsers_cache(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,9 +47,9 @@ def launched(started: Playwright, config: pytest.Config, *without: str) -> Itera
 
 
 @contextmanager
-def sdk_collector(directory: Path, bootstrap: str) -> Iterator[CollectorProcess]:
-    """A collector of its own, with topics of its own."""
-    collector = CollectorProcess(directory, bootstrap)
+def sdk_collector(directory: Path, bootstrap: str, env: dict[str, str] | None = None) -> Iterator[CollectorProcess]:
+    """A collector of its own, with topics of its own; `env`: its settings."""
+    collector = CollectorProcess(directory, bootstrap, env)
     create_topics(collector.kafka)
     collector.start()
     try:
@@ -129,6 +129,14 @@ class TopicVisit(Visit):
             return [] if wanted - Counter(event.type for event in events) else events
 
         return wait_for(complete, DEADLINE_S, f"{dict(wanted)} in Kafka")
+
+
+def crash(page: Page) -> None:
+    """Kill the tab's renderer: no handler of the page runs."""
+    from playwright.sync_api import Error  # noqa: PLC0415 - not needed where the tests are skipped
+
+    with page.expect_event("crash"), suppress(Error):  # the target cannot answer any more
+        page.goto("chrome://crash")
 
 
 def of_type(events: list[Event], type_: str) -> list[Event]:

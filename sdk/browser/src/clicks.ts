@@ -13,9 +13,11 @@ let lastAt = 0;
 /** Call `listener` for each click of a person on something that may be looked at. */
 export const onClick = (listener: ClickListener) => listeners.push(listener);
 
-/** The element of the click that an error of this moment belongs to, once a click. */
-export function blamed(): string {
-  const element = performance.now() - lastAt < ACTION_MS ? last : "";
+/** The element of the click that a failure which began `ago` ms before now belongs to, once a click. */
+export function blamed(ago = 0): string {
+  const wait = performance.now() - ago - lastAt;
+  if (wait < 0 || wait > ACTION_MS) return ""; // clicked while it ran, or long before
+  const element = last;
   last = "";
   return element;
 }

@@ -9,7 +9,7 @@ const data = script?.dataset ?? {};
 export const base = script?.src ? new URL(".", script.src).href : "/";
 export const key = data.key ?? "";
 /** Neutral by default: ad blockers match paths with words such as "events" or "analytics". */
-export const endpoint = `${new URL(data.path ?? "s", base).href}?writeKey=${encodeURIComponent(key)}`;
+export const endpoint = `${new URL(data.path ?? "s", base).href}?cookie=no&writeKey=${encodeURIComponent(key)}`;
 export const release = data.release;
 export const hashRoutes = "hash" in data;
 export const debug = "debug" in data;

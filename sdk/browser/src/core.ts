@@ -7,7 +7,7 @@ import { emit } from "./events";
 import { onFailure, watchFailures } from "./failures";
 import { getConsent, onDenied, sessionId, setConsent, setUser, visitorId } from "./ids";
 import * as outbox from "./outbox";
-import { onLeave, view, watchPages, whenShown } from "./pages";
+import { onLeave, view, watchLeaving, watchPages, whenShown } from "./pages";
 import { send } from "./sender";
 import type { Core, Friction, Props, Snag } from "./types";
 
@@ -62,7 +62,7 @@ const api: Record<string, unknown> = {
     return () => listeners.delete(listener);
   },
   ids: () => (getConsent() === "denied" ? {} : { session_id: sessionId(), visitor_id: visitorId() }),
-  flush: send,
+  flush: () => send(),
   paymentInfoEntered: (props: Props) => emit("payment", props),
   productsSearched: (props: Props) => emit("search", props),
   // How the second file and calls made before this one was loaded get in: snag.push(["track", "x"]).
@@ -78,10 +78,9 @@ for (const name of COMMERCE) api[name] = (props?: Props) => emit(typeOf(name), p
 function loadFriction(): void {
   const tag = document.createElement("script");
   tag.src = base + FRICTION_FILE;
-  tag.async = true;
   tag.crossOrigin = "anonymous";
   tag.integrity = FRICTION_INTEGRITY;
-  if (script?.nonce) tag.nonce = script.nonce;
+  tag.nonce = script?.nonce ?? "";
   document.head.append(tag);
 }
 
@@ -91,18 +90,19 @@ if (key && !(early && "version" in early)) {
   global.snag = api as unknown as Snag;
   try {
     if (automatic) {
-      onFailure((signal) => {
+      onFailure((signal, durationMs) => {
         friction(signal, "");
-        const element = blamed();
+        const element = blamed(durationMs);
         if (element) friction("error_click", element);
       });
       watchFailures();
       watchClicks();
       whenShown(watchPages);
     }
+    watchLeaving();
     onDenied(() => consent("denied"));
     if (Array.isArray(early)) early.forEach((call) => (api.push as (call: Call) => void)(call));
-    void outbox.adopt().then(send);
+    void outbox.adopt().then(() => send());
     if (automatic && withFriction) {
       const idle = window.requestIdleCallback ?? setTimeout;
       if (document.readyState === "complete") idle(loadFriction);
@@ -112,5 +112,5 @@ if (key && !(early && "version" in early)) {
     console.warn("snag", error); // ours must never break the page
   }
 } else if (!key) {
-  console.warn('snag: the script tag needs data-key="wk_..", a write key of your site.');
+  console.warn("snag: the script tag needs data-key, a write key of your site");
 }

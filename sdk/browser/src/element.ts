@@ -3,7 +3,7 @@
 import { maskText } from "./config";
 import type { Props } from "./types";
 
-const CONTROLS = "a,button,input,select,textarea,label,summary,[role=button],[role=link],[role=tab],[onclick]";
+const CONTROLS = "a,button,summary,[role=button],[role=tab],[role=link],[onclick],label,input,textarea,select";
 const EDITABLE = "input:not([type=button],[type=submit],[type=checkbox],[type=radio],[type=image],[type=reset]),textarea,select,[contenteditable]:not([contenteditable=false])";
 const LEVELS = 4;
 const NAMES = ["data-snag", "data-testid", "data-test", "name", "aria-label"];
@@ -63,7 +63,7 @@ export function describe(element: Element): Props {
     href: link?.href.split(/[?#]/)[0] || undefined,
     target: link?.target || undefined,
     download: link?.hasAttribute("download") || undefined,
-    editable: (!label && element.matches(EDITABLE)) || undefined,
+    editable: (!label && !!element.closest(EDITABLE)) || undefined,
   };
 }
 

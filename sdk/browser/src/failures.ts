@@ -6,17 +6,19 @@ import type { Props } from "./types";
 const SAME_MOST = 5; // of one and the same failure on a page: a loop must not fill the outbox
 const seen = new Map<string, number>();
 
-let told: (message: string) => void = () => {};
+type FailureListener = (signal: string, durationMs?: number) => void;
 
-/** Call `listener` for each failure that is sent. */
-export const onFailure = (listener: (signal: string) => void) => (told = listener);
+let told: FailureListener = () => {};
+
+/** Call `listener` for each failure that is sent; a request's with the time since it began. */
+export const onFailure = (listener: FailureListener) => (told = listener);
 
 function fail(type: string, message: string, props: Props): void {
   const count = (seen.get(type + message) ?? 0) + 1;
   seen.set(type + message, count);
   if (count > SAME_MOST) return;
   emit(type, props, { message: message.slice(0, 1000), kind: "error" });
-  told(type);
+  told(type, props.duration_ms as number | undefined);
 }
 
 function thrown(error: unknown, message: string, where: Props): void {
@@ -28,8 +30,14 @@ function thrown(error: unknown, message: string, where: Props): void {
 function request(url: string, method: string, status: number, started: number): void {
   if (!url.startsWith(`${location.origin}/`) || (status && status < 400)) return;
   const path = new URL(url).pathname;
-  const props = { status: status || undefined, request_path: path, method, duration_ms: Math.round(performance.now() - started) };
-  fail(status ? "http_error" : "network_error", `${method} ${path} ${status || "failed"}`, status ? props : { ...props, url: path });
+  // Rounded down, so that no request seems to have begun before the click that made it.
+  fail(status ? "http_error" : "network_error", `${method} ${path} ${status || "failed"}`, {
+    status: status || undefined,
+    url: status ? undefined : path,
+    request_path: path,
+    method,
+    duration_ms: Math.floor(performance.now() - started),
+  });
 }
 
 function watchFetch(): void {

@@ -17,7 +17,7 @@ const randomId = () =>
 /** Names this load of the page. */
 export const load = randomId();
 
-let consent: Consent = refused ? "denied" : ((read("localStorage", CONSENT) as Consent | null) ?? firstConsent);
+let consent: Consent = refused ? "denied" : ((read("localStorage", CONSENT) as Consent | null | undefined) ?? firstConsent);
 let session = "";
 let visitor: string | undefined;
 let user: string | undefined;

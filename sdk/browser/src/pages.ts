@@ -2,7 +2,7 @@
 
 import { hashRoutes } from "./config";
 import { emit } from "./events";
-import { sendLast } from "./sender";
+import { send } from "./sender";
 
 const leaving: (() => void)[] = [];
 let shown = "";
@@ -20,7 +20,7 @@ function pause(): void {
 }
 
 function resume(): void {
-  if (document.visibilityState === "visible") since ||= performance.now();
+  if (shown && document.visibilityState === "visible") since ||= performance.now();
 }
 
 /** What is known only at the end of a page or route. */
@@ -60,26 +60,28 @@ export function whenShown(start: () => void): void {
   else start();
 }
 
-export function watchPages(): void {
-  hook("pushState");
-  hook("replaceState");
-  addEventListener("popstate", routed);
-  if (hashRoutes) addEventListener("hashchange", routed);
+/** Send on the way out. Also where nothing is automatic: what was called for must not wait for the next visit. */
+export function watchLeaving(): void {
   // On the window and not while capturing: whatever else is told at this moment (web vitals) comes before.
   addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") {
       pause();
-      sendLast(); // on a phone this is often the last thing that a page gets to do
+      void send(true); // on a phone this is often the last thing that a page gets to do
     } else {
       resume();
     }
   });
   addEventListener("pagehide", () => {
     leave();
-    sendLast();
+    void send(true);
   });
-  addEventListener("pageshow", (event) => {
-    if (event.persisted) view();
-  });
+}
+
+export function watchPages(): void {
+  hook("pushState");
+  hook("replaceState");
+  addEventListener("popstate", routed);
+  if (hashRoutes) addEventListener("hashchange", routed);
+  addEventListener("pageshow", ({ persisted }) => persisted && view());
   view();
 }

@@ -11,9 +11,10 @@ const LONGEST_WAIT_MS = 60_000;
 
 // As it is now: what watches the page's own requests is not to see these.
 const { fetch } = window;
+/** Firefox before 133 has none: there requests end with their page, and only beacons outlive it. */
+const keepsAlive = "keepalive" in Request.prototype;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
-let busy = false;
 let failures = 0;
 let notBefore = 0;
 /** Names of entries in requests that have not been answered, with their bytes. */
@@ -36,6 +37,7 @@ export function schedule(): void {
 function batch(leaving?: boolean): string[] {
   if (getConsent() === "pending") return [];
   outbox.seal();
+  if (leaving && !keepsAlive) underWay.clear(); // it ends with the page
   let room = BATCH_BYTES;
   if (leaving) underWay.forEach((bytes) => (room -= bytes));
   const taken: string[] = [];
@@ -50,10 +52,10 @@ function batch(leaving?: boolean): string[] {
 }
 
 /** Post entries; resolves to 0 when the collector has dealt with them, else to the milliseconds that it asks to wait. */
-async function post(taken: string[]): Promise<number> {
+async function post(taken: string[], leaving?: boolean): Promise<number> {
   const body = `{"sent_at":"${new Date().toISOString()}","batch":[${taken.map((name) => outbox.waiting.get(name)).join()}]}`;
-  const abort = new AbortController();
-  const timeout = setTimeout(() => abort.abort(), TIMEOUT_MS);
+  // A beacon is never answered; the request beside it is, if the page lives on. What comes twice is counted once.
+  if (leaving && !keepsAlive) navigator.sendBeacon(endpoint, body);
   try {
     // text/plain needs no preflight; ids travel in the body, so no cookie is wanted.
     const answer = await fetch(endpoint, {
@@ -61,7 +63,7 @@ async function post(taken: string[]): Promise<number> {
       body,
       keepalive: underWay.get(taken[0]!)! <= BATCH_BYTES,
       credentials: "omit",
-      signal: abort.signal,
+      signal: AbortSignal.timeout?.(TIMEOUT_MS), // without it (Safari before 16) the browser's own limit holds
     });
     const { status } = answer;
     if (debug) console.log("snag", status, await answer.text());
@@ -71,18 +73,16 @@ async function post(taken: string[]): Promise<number> {
   } catch {
     return 1;
   } finally {
-    clearTimeout(timeout);
     for (const name of taken) underWay.delete(name);
   }
 }
 
-/** Send one batch, then the next; resolves when nothing is left or a failure asks for patience. */
-export async function send(): Promise<void> {
-  const taken = busy ? [] : batch();
+/** Send one batch, then the next; resolves when nothing is left or a failure asks for patience. `leaving`: the page is
+ * going, so at once, whatever is under way. What is not confirmed stays in the outbox. */
+export async function send(leaving?: boolean): Promise<void> {
+  const taken = underWay.size && !leaving ? [] : batch(leaving);
   if (!taken.length) return;
-  busy = true;
-  const wait = await post(taken);
-  busy = false;
+  const wait = await post(taken, leaving);
   if (!wait) {
     failures = 0;
     return send();
@@ -90,12 +90,6 @@ export async function send(): Promise<void> {
   const backoff = Math.min(1000 * 2 ** failures++, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
   notBefore = Date.now() + Math.max(wait, backoff);
   schedule();
-}
-
-/** The page is going: send what waits without waiting for the answer. What is not confirmed stays in the outbox. */
-export function sendLast(): void {
-  const taken = batch(true);
-  if (taken.length) void post(taken);
 }
 
 addEventListener("online", () => {

@@ -2,35 +2,20 @@
 
 type Store = "localStorage" | "sessionStorage";
 
-export function read(store: Store, name: string): string | null {
+function attempt<T>(what: () => T): T | undefined {
   try {
-    return window[store].getItem(name);
+    return what();
   } catch {
-    return null;
+    // the copy in memory remains
   }
 }
 
-export function write(store: Store, name: string, value: string): void {
-  try {
-    window[store].setItem(name, value);
-  } catch {
-    // full or forbidden: the copy in memory remains
-  }
-}
+export const read = (store: Store, name: string) => attempt(() => window[store].getItem(name));
 
-export function remove(store: Store, name: string): void {
-  try {
-    window[store].removeItem(name);
-  } catch {
-    // forbidden: nothing was stored
-  }
-}
+export const write = (store: Store, name: string, value: string) => attempt(() => window[store].setItem(name, value));
+
+export const remove = (store: Store, name: string) => attempt(() => window[store].removeItem(name));
 
 /** All names in localStorage that begin with `prefix`. */
-export function names(prefix: string): string[] {
-  try {
-    return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
-  } catch {
-    return [];
-  }
-}
+export const names = (prefix: string) =>
+  attempt(() => Object.keys(localStorage).filter((name) => name.startsWith(prefix))) ?? [];
