@@ -1,7 +1,6 @@
 """`python -m bench.score`: the scenarios through a stack of their own, and what it made of them, against the truth.
 
-Prints the tables and, with --write, puts them into docs/score.md. Figures are of what was recognised, not of speed: no
-machine changes them.
+Prints the tables and, with --write, puts them into docs/score.md. Figures are of what was recognised, not of speed.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ _HEAD: Final = """\
 
 Written by `make score`: simulated shops ([simulator.md](simulator.md)) with planted incidents go through a stack of
 their own, and what it says is compared with the truth. The scenarios are in `bench/score/scenarios/`; a run of your own
-is compared by `snag simulate --truth` and `snag score`. All figures
-are the same on every machine.
+is compared by `snag simulate --truth` and `snag score`. Figures do
+not hang on the machine's speed: no step of time begins before all partitions have told the one before.
 
 The traffic lies in Kafka with its own times, as if received when it happened, and the live workers are told the time by
 ticks of the same run (`live.clock = "topic"`). So a day passes within a minute, and alerts are judged as they

@@ -175,7 +175,7 @@ def test_a_request_that_fails_late_is_the_fault_of_the_click_that_made_it(visit:
     page = visit.open(f"{site}/clicks")
     page.evaluate(
         "window.told = []; void snag.on('friction', f => told.push(f.signal + ' ' + f.element));"
-        "document.getElementById('plus').onclick = () => void fetch('/fails')"
+        "document.getElementById('plus').onclick = () => void fetch('/fails'); true"
     )
     held: list[Any] = []
 
