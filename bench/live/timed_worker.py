@@ -67,12 +67,12 @@ def _timed_tick(tick: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable
 def _telling(on_record: Callable[..., None], out: Any) -> Callable[..., None]:
     """`on_record`, telling first of the pause that it ends."""
 
-    def run(self: OwnedPartition, name: str, event: Any) -> None:
+    def run(self: OwnedPartition, name: str, offset: int, value: bytes) -> None:
         global _paused, _spent  # noqa: PLW0603  as above
         if _paused:
             out.write(json.dumps({"pause_s": _paused, "checkpoint_s": _spent}) + "\n")
             _paused = _spent = 0.0
-        on_record(self, name, event)
+        on_record(self, name, offset, value)
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -81,10 +82,10 @@ def create_app(settings: Settings, metrics: Metrics, work_dir: Path) -> tuple[An
         table_standby_replicas=live.standby_replicas,
         web_enabled=False,
     )
-    app.transport.Consumer = Consumer
     prefix = kafka.topic_prefix
     state, said = (_raw_table(app, name, settings) for name in topics.LIVE_TABLES)
     worker = LiveWorker(app, state, settings, rules_from(settings), metrics)
+    app.transport.Consumer = functools.partial(Consumer, take=worker.take, topics=worker.raw_topics)
     alerts = AlertAgent(
         app,
         said,

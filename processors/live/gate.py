@@ -14,8 +14,8 @@ class Verdict(Enum):
     """What to do with a record."""
 
     NEXT = "apply"
-    REPEAT = "acknowledge and skip"
-    GAP = "neither apply nor acknowledge; rewind to the wanted offset"
+    REPEAT = "skip"
+    GAP = "skip; rewind to the wanted offset"
 
 
 class OffsetGate:

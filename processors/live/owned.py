@@ -3,16 +3,17 @@
 A tick does, in this order:
     1. wait until Kafka has everything the last tick said
     2. write the minutes that changed, then some of the buckets (a checkpoint round spreads over several ticks)
-    3. at the end of a round write the meta record, flush, and acknowledge the events the round covers
+    3. at the end of a round write the meta record, flush, and acknowledge the offsets the round covers
     4. move the frontier and work out the rows that changed
     5. in the background: write the journal of new row ids, wait for Kafka to have it, send the rows
 So a blob never claims a row was said that Kafka does not have, and no row is sent that the journal does not know.
+Records may be applied wherever a tick waits, which is before and after a step but never within one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,17 +31,16 @@ _ROUND_TICKS: Final = 5  # a round's writes are spread over this many ticks, so 
 
 @dataclass
 class _Round:
-    """A checkpoint round under way: offsets and events as they were when it began, buckets still to write."""
+    """A checkpoint round under way: offsets as they were when it began, buckets still to write."""
 
     offsets: dict[str, int]
-    events: list[Any]
     todo: list[int]
     per_tick: int
     journal: int
 
 
 class OwnedPartition:
-    """Glue around one `Partition`: gate, journal, checkpoint rounds and the acknowledgement of Faust events."""
+    """Glue around one `Partition`: gate, journal, checkpoint rounds and what they acknowledge."""
 
     def __init__(
         self,
@@ -51,38 +51,37 @@ class OwnedPartition:
         output: Output,
         metrics: Metrics,
         flush: Any,
+        acknowledge: Callable[[Mapping[str, int]], None],
         journal: tuple[int, int],
         checkpoint_interval_ms: int,
     ) -> None:
+        """`acknowledge` takes, by raw topic, the last offset that the checkpoint in Kafka covers."""
         self.state, self.gate = state, gate
         self._store, self._output, self._metrics, self._flush = store, output, metrics, flush
+        self._acknowledge, self._covered = acknowledge, gate.applied()
+        self._count_applied = {name: metrics.counter("snag_live_events_total", name).inc for name in self._covered}
         self._journal_first, self._journal_next = journal
         self._interval_ms = checkpoint_interval_ms
-        self._pending: list[Any] = []
         self._round: _Round | None = None
         self._round_at = 0
         self._saying: asyncio.Task[None] | None = None
         self._largest_bytes = 0
         self.ticked = False
 
-    def on_record(self, name: str, event: Any) -> None:
+    def on_record(self, name: str, offset: int, value: bytes) -> None:
         """Apply one record of the raw topic `name` (without prefix) if it is the next one."""
-        verdict = self.gate.admit(name, event.message.offset)
-        if verdict is Verdict.REPEAT:
-            event.ack()
+        verdict = self.gate.admit(name, offset)
+        if verdict is not Verdict.NEXT:
+            if verdict is Verdict.GAP:
+                self._metrics.counter("snag_live_gaps_total", name).inc()
             return
-        if verdict is Verdict.GAP:
-            self._metrics.counter("snag_live_gaps_total", name).inc()
-            return
-        lines, bad = decode_lines(event.value)
-        counts = self.state.apply(name, event.message.offset, lines)
-        self._metrics.counter("snag_live_events_total", name).inc(counts.applied)
+        lines, bad = decode_lines(value)
+        counts = self.state.apply(name, offset, lines)
+        self._count_applied[name](counts.applied)
         if counts.repeated:
             self._metrics.counter("snag_live_duplicates_total", name).inc(counts.repeated)
         if bad:
             self._metrics.counter("snag_live_undecodable_lines_total", name).inc(bad)
-        event.value = event.message.value = None  # until it is acknowledged only its offset matters
-        self._pending.append(event)
 
     async def on_tick(self, now: int, ends: Mapping[str, int]) -> None:
         """Let time pass to `now` (Unix ms); `ends`: by raw topic, the offset one past the newest record."""
@@ -115,18 +114,17 @@ class OwnedPartition:
         if self.state.catching_up:
             return
         if self._round is None:
-            if now - self._round_at < self._interval_ms or not (self._pending or self.state.changed):
+            applied = self.gate.applied()
+            if now - self._round_at < self._interval_ms or (applied == self._covered and not self.state.changed):
                 return
             self._round_at = now
             todo = sorted(self.state.changed)
             self._round = _Round(
-                offsets=self.gate.applied(),
-                events=self._pending,
+                offsets=applied,
                 todo=todo,
                 per_tick=-(-len(todo) // _ROUND_TICKS),
                 journal=self._journal_next,
             )
-            self._pending = []
         under_way = self._round
         self._store.save_minutes(self.state.number, self.state.minutes, self.gate.applied())
         for index in under_way.todo[: under_way.per_tick]:
@@ -141,7 +139,7 @@ class OwnedPartition:
             self._store.save_meta(self.state.number, meta, self._journal_first)
             self._journal_first = under_way.journal
             await self._flush()
-            for event in under_way.events:
-                event.ack()
+            self._covered = under_way.offsets
+            self._acknowledge(self._covered)
             memory.give_back()
             self._metrics.counter("snag_live_checkpoints_total").inc()

@@ -1,4 +1,4 @@
-"""The live worker: one stream over the four co-partitioned topics, one OwnedPartition per partition number.
+"""The live worker: the raw topics' records as they are fetched, a stream of ticks, one OwnedPartition per partition.
 
 Everything here runs on Faust's event loop. State is dropped whenever partitions change hands and loaded from the table
 when the next record of a partition arrives.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from faust.types import TP
@@ -46,6 +47,8 @@ class LiveWorker:
         self._rewinder, self._silence, self._log_starts = Rewinder(app), Silence(), LogStarts(app)
         self._owned: dict[int, OwnedPartition] = {}
         self._joined = False
+        self._hands = 0  # how often partitions changed hands
+        self._loading = asyncio.Lock()
         prefix = settings.kafka.topic_prefix
         self._name_of = {topic.full_name(prefix): topic.name for topic in (*topics.RAW, topics.TICKS)}
         self._full_name = {name: full for full, name in self._name_of.items()}
@@ -55,22 +58,29 @@ class LiveWorker:
         """Where rows go; the alert agent sends its records through it too."""
         return self._output
 
-    async def run(self, stream: Any) -> None:
-        """The agent's body: every record of the stream, one after the other."""
-        async for event in stream.noack().events():
-            await self.on_event(event)
+    @property
+    def raw_topics(self) -> list[str]:
+        """Full names of the topics whose records `take` gets."""
+        return [self._full_name[name] for name in _RAW_NAMES]
 
-    async def on_event(self, event: Any) -> None:
-        """Route one record: a raw one to its partition's state, a tick to the partition's clock."""
+    async def take(self, tp: TP, records: Sequence[Any]) -> None:
+        """Apply records (aiokafka's ConsumerRecord) of one raw topic and partition, by offset."""
+        owned = await self._owner(tp)
+        if owned is not None:
+            name = self._name_of[tp.topic]
+            for record in records:
+                owned.on_record(name, record.offset, record.value or b"")
+
+    async def run(self, stream: Any) -> None:
+        """The agent's body: every tick, one after the other."""
+        async for event in stream.noack().events():
+            await self.on_tick(event)
+
+    async def on_tick(self, event: Any) -> None:
+        """Let time pass in the tick's partition."""
         message = event.message
-        owned = self._owned.get(message.partition)
+        owned = await self._owner(TP(message.topic, message.partition))
         if owned is None:
-            if TP(message.topic, message.partition) not in self._app.consumer.assignment():
-                return  # delivered from a buffer after the partition was taken away; its new owner reads it
-            owned = await self._load(message.partition)
-        name = self._name_of[message.topic]
-        if name != topics.TICKS.name:
-            owned.on_record(name, event)
             return
         if (self._end(message.topic, message.partition) or 0) <= message.offset + 1:
             ends = {raw: self._end(self._full_name[raw], message.partition) or 0 for raw in _RAW_NAMES}
@@ -82,16 +92,28 @@ class LiveWorker:
         end: int | None = self._app.consumer.highwater(TP(topic, partition))
         return end
 
-    async def _load(self, first: int) -> OwnedPartition:
+    async def _owner(self, tp: TP) -> OwnedPartition | None:
+        """The state that records of `tp` belong to, loaded if need be; None when they are another worker's to read."""
+        owned = self._owned.get(tp.partition)
+        if owned is None:
+            async with self._loading:
+                if tp.partition not in self._owned and tp in self._app.consumer.assignment():
+                    await self._load(tp.partition)
+            owned = self._owned.get(tp.partition)
+        return owned
+
+    async def _load(self, first: int) -> None:
         """Load partition `first`, and with it all that are assigned: asking for offsets takes a second a call."""
+        hands = self._hands
         partitions = [first, *(self.assigned() - self._owned.keys() - {first})]
         tps = [TP(self._full_name[name], partition) for partition in partitions for name in _RAW_NAMES]
         consumer = self._app.consumer
         starts, ends = await asyncio.gather(consumer.earliest_offsets(*tps), consumer.highwaters(*tps))
+        if hands != self._hands:
+            return  # the table may not have what is assigned now
         for partition in partitions:
             self._owned[partition] = self._take_over(partition, starts, ends)
         memory.give_back()
-        return self._owned[first]
 
     def _take_over(self, partition: int, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> OwnedPartition:
         loaded = self._store.load(partition, self._settings.live.buckets)
@@ -111,6 +133,8 @@ class LiveWorker:
             state.skip_to(name, offset)
         state.remember(loaded.new_rows)
         log.info("partition loaded", partition=partition, wanted=wanted, visitors=state.visitors())
+        acknowledge = functools.partial(self._acknowledge, partition)
+        acknowledge({name: offset - 1 for name, offset in wanted.items()})
         return OwnedPartition(
             state,
             OffsetGate(wanted),
@@ -118,9 +142,15 @@ class LiveWorker:
             output=self._output,
             metrics=self._metrics,
             flush=self._app.producer.flush,
+            acknowledge=acknowledge,
             journal=(loaded.journal, loaded.next_journal),
             checkpoint_interval_ms=int(self._settings.live.checkpoint_interval_s * 1000),
         )
+
+    def _acknowledge(self, partition: int, covered: Mapping[str, int]) -> None:
+        for name, offset in covered.items():
+            if offset >= 0:
+                self._app.consumer.acknowledge(TP(self._full_name[name], partition), offset + 1)
 
     async def tick(self) -> None:
         """Produce one tick for each partition this worker owns. Call every tick_interval_s."""
@@ -161,10 +191,8 @@ class LiveWorker:
 
     def assigned(self) -> set[int]:
         """Partition numbers assigned to this worker now."""
-        return self._assigned(self._full_name[topics.TICKS.name])
-
-    def _assigned(self, topic: str) -> set[int]:
-        return {tp.partition for tp in self._app.consumer.assignment() if tp.topic == topic}
+        ticks = self._full_name[topics.TICKS.name]
+        return {tp.partition for tp in self._app.consumer.assignment() if tp.topic == ticks}
 
     async def rewind(self) -> None:
         """Close offset gaps, and fetch again what does not come. Call every rewind.PERIOD_S."""
@@ -190,6 +218,7 @@ class LiveWorker:
         for owned in self._owned.values():
             owned.abandon()
         self._owned.clear()
+        self._hands += 1
         self._rewinder.forget()
         self._silence.forget()
 

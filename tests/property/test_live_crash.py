@@ -14,7 +14,7 @@ from processors.live.output import Output
 from processors.live.owned import OwnedPartition
 from processors.live.store import Store
 from schemas.metrics import Metrics
-from tests.oracle.fakes import FakeApp, FakeEvent, FakeProducer, FakeTable, Message
+from tests.oracle.fakes import FakeApp, FakeProducer, FakeTable
 from tests.oracle.streams import Event, lines, streams
 from tests.property.test_domain_harness import (
     DAY_MS,
@@ -44,7 +44,7 @@ class Worker:
         self.lives: list[Log] = []
         self.now = 0
         self._table = FakeTable()
-        self._acked: list[tuple[str, FakeEvent]] = []
+        self._acknowledged: dict[str, int] = {}
         self._start()
 
     def _start(self) -> None:
@@ -52,8 +52,8 @@ class Worker:
         loaded = store.load(0, 4)
         self._producer = FakeProducer()
         checkpoint = {t: min(b.offsets.get(t, -1) for b in loaded.buckets) for t in TOPICS}
-        for topic, event in self._acked:
-            assert event.acks == 0 or event.message.offset <= checkpoint[topic], "acknowledged and not in a checkpoint"
+        for topic, offset in self._acknowledged.items():
+            assert offset <= checkpoint[topic], "acknowledged and not in a checkpoint"
         self._gate = OffsetGate({topic: offset + 1 for topic, offset in checkpoint.items()})
         state = Partition(0, loaded.buckets, RULES, self._ends(), step_times=loaded.step_times, minutes=loaded.minutes)
         state.remember(loaded.new_rows)
@@ -64,6 +64,7 @@ class Worker:
             output=Output(FakeApp(self._producer), "", 1, Metrics()),
             metrics=Metrics(),
             flush=self._table.flush,
+            acknowledge=self._acknowledged.update,
             journal=(loaded.journal, loaded.next_journal),
             checkpoint_interval_ms=self._interval_ms,
         )
@@ -84,10 +85,7 @@ class Worker:
         last = self._ends()[topic] - 1
         offset = self._random.choice((0, 0, 0, -1, 1)) + self._gate.wanted(topic)
         offset = min(max(offset, 0), last)
-        event = FakeEvent(lines(self._records[topic][offset]), Message(offset, topic))
-        if offset == self._gate.wanted(topic):
-            self._acked.append((topic, event))
-        self.owned.on_record(topic, event)
+        self.owned.on_record(topic, offset, lines(self._records[topic][offset]))
 
     async def tick(self, turns: int = 50) -> None:
         """A tick, and `turns` turns of the loop for what it does in the background."""

@@ -1,79 +1,149 @@
-"""The consumer's delivery: what need not wait makes no task, what waits is given up as in Faust."""
+"""The consumer's direct delivery: who gets what, when it stops, what is committed."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from faust.transport.drivers import aiokafka
+from faust.types import TP
+from mode.utils.queues import FlowControlEvent
 
 from processors.live.delivery import Consumer
 
-
-async def wait_first(*coros: object) -> object:
-    return await Consumer.wait_first(_consumer(), *coros)
-
-
-def _consumer() -> Consumer:
-    consumer = Consumer.__new__(Consumer)
-    consumer._stopped, consumer._crashed = asyncio.Event(), asyncio.Event()
-    consumer._loop = asyncio.get_running_loop()
-    return consumer
+RAW, OTHER = TP("raw", 0), TP("ticks", 0)
+DEADLINE_S = 5
 
 
-async def test_a_delivery_that_need_not_wait_is_made_without_a_task() -> None:
-    made: list[str] = []
+class Rig:
+    """A consumer of `fetched`, whose direct deliveries are in `taken`; `crashes` has what ended the app."""
 
-    async def deliver() -> None:
-        made.append("record")
-        assert len(asyncio.all_tasks()) == 1
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fetched: dict[TP, list[int]] | None) -> None:
+        self.taken: list[int] = []
+        self.crashes: list[Exception] = []
+        self.at: dict[int, Callable[[], object]] = {}  # what happens when a record is taken
 
-    await wait_first(deliver(), asyncio.Event().wait())
-    assert made == ["record"]
+        async def fetch(*_: Any) -> tuple[dict[TP, list[int]] | None, set[TP]]:
+            return fetched, {RAW, OTHER}
 
+        monkeypatch.setattr(aiokafka.Consumer, "_wait_next_records", fetch)
+        self.consumer = Consumer.__new__(Consumer)
+        self.consumer._take, self.consumer._taken, self.consumer._acknowledged = self.take, {RAW.topic}, {}
+        self.consumer._stopped, self.consumer._crashed = asyncio.Event(), asyncio.Event()
+        self.consumer.suspend_flow, self.consumer.flow_active = asyncio.Event(), True
+        self.consumer._committed_offset, self.consumer._loop = defaultdict(lambda: None), asyncio.get_running_loop()
+        self.consumer.app = SimpleNamespace(
+            consumer_generation_id=1,
+            flow_control=FlowControlEvent(initially_suspended=False),
+            monitor=SimpleNamespace(stream_inbound_time={}),
+            producer=SimpleNamespace(buffer=SimpleNamespace(wait_until_ebb=self._nothing)),
+            crash=self._crash,
+        )
 
-async def test_the_stream_has_its_turn_after_each_delivery() -> None:
-    seen: list[int] = []
-    queue: asyncio.Queue[int] = asyncio.Queue()
+    async def take(self, tp: TP, records: Sequence[int]) -> None:
+        assert tp == RAW
+        for record in records:
+            self.at.get(record, lambda: None)()
+            self.taken.append(record)
 
-    async def stream() -> None:
-        while True:
-            seen.append(await queue.get())
+    async def _nothing(self) -> None: ...
 
-    task = asyncio.create_task(stream())
-    await asyncio.sleep(0)
-    for n in range(3):
-        await wait_first(queue.put(n), asyncio.Event().wait())
-    await asyncio.sleep(0)
-    task.cancel()
-    assert seen == [0, 1, 2]
+    async def _crash(self, error: Exception) -> None:
+        self.crashes.append(error)
 
-
-async def test_a_delivery_that_waits_is_finished_when_it_can() -> None:
-    full: asyncio.Queue[int] = asyncio.Queue(maxsize=1)
-    await full.put(0)
-    waiting = asyncio.create_task(wait_first(full.put(1), asyncio.Event().wait()))
-    await asyncio.sleep(0)
-    assert full.get_nowait() == 0
-    await asyncio.wait_for(waiting, 5)
-    assert full.get_nowait() == 1
-
-
-async def test_a_delivery_that_waits_is_given_up_when_the_flow_is_suspended() -> None:
-    full: asyncio.Queue[int] = asyncio.Queue(maxsize=1)
-    await full.put(0)
-    suspended = asyncio.Event()
-    waiting = asyncio.create_task(wait_first(full.put(1), suspended.wait()))
-    await asyncio.sleep(0)
-    suspended.set()
-    await asyncio.wait_for(waiting, 5)
-    full.get_nowait()
-    await asyncio.sleep(0)
-    assert full.empty()
+    async def fetch(self) -> Any:
+        rest, _ = await self.consumer._wait_next_records(1.0)
+        return rest
 
 
-async def test_an_error_of_a_delivery_is_raised() -> None:
-    async def deliver() -> None:
+async def test_records_of_taken_topics_come_in_order_and_all_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, {RAW: list(range(100)), OTHER: [1, 2]})
+    assert await rig.fetch() == {OTHER: [1, 2]}
+    assert rig.taken == list(range(100))
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+async def test_a_fetch_of_nothing_is_handed_on_as_it_is(monkeypatch: pytest.MonkeyPatch, nothing: Any) -> None:
+    """Faust seeks back after an empty fetch while the flow is stopped, and not after none."""
+    assert await Rig(monkeypatch, nothing).fetch() == nothing
+
+
+async def test_others_have_their_turn_between_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, {RAW: list(range(100))})
+    seen: set[int] = set()
+
+    async def look() -> None:
+        while len(rig.taken) < 100:
+            seen.add(len(rig.taken))
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(asyncio.gather(rig.fetch(), look()), DEADLINE_S)
+    assert len(seen) > 3
+
+
+@pytest.mark.parametrize("change", ["flow", "generation"])
+async def test_nothing_is_taken_any_more_when_partitions_begin_to_change_hands(
+    monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    rig = Rig(monkeypatch, {RAW: list(range(100))})
+
+    def revoke() -> None:
+        if change == "flow":
+            rig.consumer.flow_active = False
+            rig.consumer.suspend_flow.set()
+            rig.consumer.app.flow_control.suspend()
+        else:
+            rig.consumer.app.consumer_generation_id = 2
+
+    rig.at[40] = revoke
+    await asyncio.wait_for(rig.fetch(), DEADLINE_S)
+    assert 40 < len(rig.taken) < 60
+
+
+async def test_it_waits_until_the_tables_are_recovered(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, {RAW: [1]})
+    rig.consumer.app.flow_control.suspend()
+    fetching = asyncio.create_task(rig.fetch())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert rig.taken == []
+    rig.consumer.app.flow_control.resume()
+    await asyncio.wait_for(fetching, DEADLINE_S)
+    assert rig.taken == [1]
+
+
+async def test_an_error_ends_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, {RAW: list(range(100))})
+
+    def fail() -> None:
         raise ValueError("no")
 
+    rig.at[40] = fail
     with pytest.raises(ValueError, match="no"):
-        await wait_first(deliver(), asyncio.Event().wait())
+        await rig.fetch()
+    assert [str(error) for error in rig.crashes] == ["no"]
+    assert rig.taken == list(range(40))
+
+
+async def test_what_is_acknowledged_is_committed_once_and_never_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, {})
+    rig.consumer.acknowledge(RAW, 7)
+    assert rig.consumer._filter_committable_offsets([]) == {RAW: 7}
+    rig.consumer._committed_offset = {RAW: 7}
+    assert rig.consumer._filter_committable_offsets([]) == {}
+    rig.consumer.acknowledge(RAW, 6)
+    assert rig.consumer._filter_committable_offsets([]) == {}
+
+
+async def test_what_was_taken_away_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def revoked(*_: Any) -> None: ...
+
+    monkeypatch.setattr(aiokafka.Consumer, "on_partitions_revoked", revoked)
+    rig = Rig(monkeypatch, {})
+    rig.consumer.acknowledge(RAW, 7)
+    await rig.consumer.on_partitions_revoked({RAW})
+    assert rig.consumer._acknowledged == {}
