@@ -85,6 +85,7 @@ class LiveWorker:
         if (self._end(message.topic, message.partition) or 0) <= message.offset + 1:
             ends = {raw: self._end(self._full_name[raw], message.partition) or 0 for raw in _RAW_NAMES}
             await owned.on_tick(decode_tick(event.value).at, ends)
+            await owned.head_start()
         event.ack()
 
     def _end(self, topic: str, partition: int) -> int | None:
@@ -94,13 +95,11 @@ class LiveWorker:
 
     async def _owner(self, tp: TP) -> OwnedPartition | None:
         """The state that records of `tp` belong to, loaded if need be; None when they are another worker's to read."""
-        owned = self._owned.get(tp.partition)
-        if owned is None:
+        if tp.partition not in self._owned:
             async with self._loading:
                 if tp.partition not in self._owned and tp in self._app.consumer.assignment():
                     await self._load(tp.partition)
-            owned = self._owned.get(tp.partition)
-        return owned
+        return self._owned.get(tp.partition)
 
     async def _load(self, first: int) -> None:
         """Load partition `first`, and with it all that are assigned: asking for offsets takes a second a call."""
