@@ -27,8 +27,8 @@ from processors.live.store import Meta, Store
 from schemas.metrics import Metrics
 
 _ROUND_TICKS: Final = 5  # a round's writes are spread over this many ticks, so that none stops the stream for long
-# Turns of the loop that journal and rows need, and the broker's answers; catching up, a partition's rows take a second.
-_HEAD_START_S: Final = 0.05
+# Journal and rows need turns of the loop and the broker's answers: 50 ms on a free core, more on a busy one.
+_HEAD_START_S: Final = 0.2
 
 
 @dataclass
