@@ -147,3 +147,13 @@ async def test_what_was_taken_away_is_not_committed(monkeypatch: pytest.MonkeyPa
     rig.consumer.acknowledge(RAW, 7)
     await rig.consumer.on_partitions_revoked({RAW})
     assert rig.consumer._acknowledged == {}
+
+
+async def test_a_partition_whose_offset_is_being_reset_does_not_end_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust's look for stuck partitions asks aiokafka for a position, which asserts that there is one."""
+
+    def no_position(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(aiokafka.Consumer, "verify_event_path", no_position)
+    Rig(monkeypatch, {}).consumer.verify_event_path(0.0, RAW)
