@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import venv
 from pathlib import Path
 from typing import Final
@@ -23,11 +24,12 @@ def python_of(peer: str, work: Path) -> Path:
     python = place / "bin" / "python"
     done = place / "installed"
     wanted = Path(__file__).with_name(f"{peer}.txt")
-    if not done.exists() or done.read_bytes() != wanted.read_bytes():
+    filled = f"{sys.version}\n{wanted.read_text()}"  # a peer on another Python is not beside us
+    if not done.exists() or done.read_text() != filled:
         venv.create(place, with_pip=True, clear=True)
         command = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(wanted)]
         made = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_DEADLINE_S, check=False)
         if made.returncode != 0:
             raise PeerMissing(f"{peer} cannot be installed: {made.stderr.strip()[-500:]}")
-        done.write_bytes(wanted.read_bytes())
+        done.write_text(filled)
     return python
