@@ -20,14 +20,15 @@ from tests.support.records import records_at
 
 
 def run_live(
-    bootstrap: str, prefix: str, count: int, log: Path, products: tuple[Product, ...] = ()
+    bootstrap: str, prefix: str, count: int, log: Path, *, turn: int, products: tuple[Product, ...] = ()
 ) -> dict[str, float]:
     """Start a worker on the full topics; events/s from the first reading above zero to the last event.
 
-    `products`: all when empty. `said_per_s`: until every event is in a session row in Kafka, by the broker's clock;
+    `turn` names a group of its own, so that it begins at the beginning. `products`: all when empty.
+    `said_per_s`: until every event is in a session row in Kafka, by the broker's clock;
     `said_cpu_us`: CPU an event until that was seen.
     """
-    settings = {"SNAG_LIVE__APP_ID": f"speed-{'-'.join(products) or 'all'}"}
+    settings = {"SNAG_LIVE__APP_ID": f"speed{turn}-{'-'.join(products) or 'all'}"}
     if products:
         settings["SNAG_LIVE__PRODUCTS"] = json.dumps(products)
     sessions = topics.SESSIONS.full_name(prefix)
@@ -46,12 +47,12 @@ def run_live(
     return {**found, "said_per_s": events / said_s, "said_cpu_us": cpu_said / events * 1e6, "rss_mb": rss / 1e6}
 
 
-def run_counting(bootstrap: str, prefix: str, count: int, log: Path) -> dict[str, float]:
+def run_counting(bootstrap: str, prefix: str, count: int, log: Path, *, turn: int) -> dict[str, float]:
     """As `run_live` with the idiom's task, events per session; the counts in the checkpoints must add up to all.
 
     `said_per_s`: until Kafka holds a checkpoint of every event.
     """
-    app_id = "speed-counting"
+    app_id = f"speed{turn}-counting"
     changelog = f"{prefix}{app_id}-{topics.LIVE_TABLES[0]}-changelog"
     settings = {"SNAG_LIVE__APP_ID": app_id}
     with live_worker(bootstrap, prefix, log, settings, module="bench.live.counting") as worker:

@@ -100,6 +100,7 @@ def _make_changelogs(bootstrap: str, prefix: str, app_id: str) -> None:
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     wanted = {topic.full_name(prefix): topic.config() for topic in changelogs(app_id)}
     missing = wanted.keys() - set(admin.list_topics())
-    admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=wanted[name]) for name in sorted(missing)])
+    if missing:
+        admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=wanted[name]) for name in sorted(missing)])
     admin.wait_for_topics(list(wanted), timeout_ms=30_000)
     admin.close()
