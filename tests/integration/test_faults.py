@@ -16,7 +16,7 @@ from tests import oracle
 from tests.oracle.funnel import SHIPPED
 from tests.support.load import Load
 from tests.support.running import RunningStack, running_stack
-from tests.support.wait import wait_for
+from tests.support.wait import wait_for, wait_until_same
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -118,18 +118,10 @@ def assert_exact(stack: RunningStack, load: Load) -> None:
     ids = raw_ids(stack, load)
     assert len(ids) == len(set(ids)), "FINAL shows each event once"
     assert set(ids) <= load.accepted | load.unsure, "nothing else is there"
-    told: list[str] = []
-
-    def exact() -> bool:
-        told[:] = differences(stack, load)
-        return not told
-
     try:
-        wait_for(exact, SETTLE_DEADLINE_S, "derived rows are the oracle's")
+        wait_until_same(lambda: differences(stack, load), SETTLE_DEADLINE_S, "derived rows are the oracle's")
     except AssertionError as late:
-        late.add_note(
-            "\n".join([*told[:20], f"parts: {stack.status()['parts']}", *stack.log("live").splitlines()[-40:]])
-        )
+        late.add_note("\n".join([f"parts: {stack.status()['parts']}", *stack.log("live").splitlines()[-40:]]))
         raise
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 _INTERVAL_S: Final = 0.05
+_TOLD_MOST: Final = 20  # differences that a failure shows
 
 _T = TypeVar("_T")
 
@@ -39,3 +40,22 @@ async def until(condition: Callable[[], bool], deadline_s: float = 30) -> None:
     async with asyncio.timeout(deadline_s):
         while not condition():  # noqa: ASYNC110  conditions are of parts that know nothing of this test
             await asyncio.sleep(0.005)
+
+
+def wait_until_same(differences: Callable[[], Sequence[str]], deadline_s: float, what: str) -> None:
+    """Return when `differences()`, asked again and again, finds none.
+
+    Raises:
+        AssertionError: as `wait_for`, with a note of the first differences found last.
+    """
+    told: list[str] = []
+
+    def same() -> bool:
+        told[:] = differences()
+        return not told
+
+    try:
+        wait_for(same, deadline_s, what)
+    except AssertionError as late:
+        late.add_note("\n".join(told[:_TOLD_MOST]))
+        raise
