@@ -18,6 +18,7 @@ _GZIP_WINDOW: Final = 31
 _ZLIB_WINDOW: Final = 15
 _RAW_WINDOW: Final = -15
 _ZSTD_MAX_WINDOW_BYTES: Final = 8 * 1024 * 1024  # what RFC 8878 asks every decoder to support, and no more
+_MAX_STREAMS: Final = 128  # one behind the other, as parallel packers write them; each costs a copy of what follows it
 
 
 class _DamagedError(Exception):
@@ -58,7 +59,9 @@ def inflate(body: bytes, encoding: bytes, max_bytes: int) -> bytes:
 
 def _inflate(body: bytes, window: int, max_bytes: int) -> bytes:
     plain = bytearray()
+    streams = 0
     while body:
+        streams = _one_more(streams)
         stream = zlib.decompressobj(window)
         try:
             plain += stream.decompress(body, max_bytes + 1 - len(plain))
@@ -102,7 +105,9 @@ def _zstd(body: bytes, max_bytes: int) -> bytes:
         # bound is known to hold, the other way, which does, is safe.
         with decoder.stream_reader(body, read_across_frames=True) as reader:
             _check(len(reader.read(max_bytes + 1)), max_bytes)
+        streams = 0
         while body.startswith(_ZSTD_MAGIC):
+            streams = _one_more(streams)
             stream = decoder.decompressobj()
             plain += stream.decompress(body)
             if not stream.eof:
@@ -119,3 +124,9 @@ _UNMARKED: Final[dict[bytes, Callable[[bytes, int], bytes]]] = {b"br": _brotli, 
 def _check(size_bytes: int, max_bytes: int) -> None:
     if size_bytes > max_bytes:
         raise RequestError("body_too_large", f"It inflates to more than {max_bytes} bytes.")
+
+
+def _one_more(streams: int) -> int:
+    if streams == _MAX_STREAMS:
+        raise _DamagedError(f"It holds more than {_MAX_STREAMS} compressed streams one behind the other.")
+    return streams + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import brotli
 import pytest
@@ -67,6 +67,11 @@ def test_compressed_bodies_are_inflated(body: bytes, encoding: bytes) -> None:
     assert inflate(body, encoding, LIMIT) == PLAIN
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_streams_one_behind_the_other_are_one_body(compress: Callable[[bytes], bytes]) -> None:
+    assert inflate(compress(b"1234567") * 100, b"", LIMIT) == b"1234567" * 100
+
+
 def test_deflate_without_its_header_is_inflated() -> None:
     stream = zlib.compressobj(wbits=-15)
     assert inflate(stream.compress(PLAIN) + stream.flush(), b"deflate", LIMIT) == PLAIN
@@ -89,6 +94,8 @@ def test_deflate_without_its_header_is_inflated() -> None:
         (zstandard.compress(PLAIN)[:-2], b"zstd", "invalid_encoding"),
         (b"\x28\xb5\x2f\xfd", b"zstd", "invalid_encoding"),
         (b"\x28\xb5\x2f\xfdnonsense", b"", "invalid_encoding"),
+        (gzip.compress(b"") * 1000, b"", "invalid_encoding"),  # 5 MB of such empty streams would take 20 s
+        (zstandard.compress(b"") * 1000, b"", "invalid_encoding"),  # 50 s
         (b"nonsense", b"compress", "unsupported_encoding"),
         (b"nonsense", b"gzip, br", "unsupported_encoding"),
     ],
