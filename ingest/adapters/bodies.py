@@ -24,6 +24,8 @@ _FORM: Final = re.compile(rb"[\w.\-\[\]%]{1,64}=")  # how a form begins; base64 
 _FORM_FIELDS: Final = (b"data", b"payload", b"batch", b"event")
 _EDGE_BYTES: Final = 1024  # where the members of an object that cannot be parsed are looked for: before and after it
 
+_REPEATED_BODIES: Final = 2  # 5 MB and 2500 events, the defaults, leave 4 kB a batch to say of all of its events
+
 _anything: Final = msgspec.json.Decoder()
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -85,6 +87,10 @@ class Members:
             raise too_many_events(len(self._pieces), max_events)
         return self._pieces
 
+    def size_bytes(self, name: str) -> int:
+        """How long the member `name` is as JSON; 0 if it is not there."""
+        return len(bytes(self._raw.get(name, b"")))
+
     def get(self, *names: str) -> Any:
         """The value of the first of `names` that is there, not null and readable; else None.
 
@@ -113,6 +119,16 @@ class Members:
 def read_pieces(pieces: Sequence[bytes], read: Callable[[dict[str, Any]], Item]) -> list[Item]:
     """Each of `pieces`, as `read` makes an event of its object; what is no object is refused."""
     return [read(piece) if isinstance(piece := read_object(raw), dict) else piece for raw in pieces]
+
+
+def check_shared(request: Request, size_bytes: int, events: int) -> None:
+    """Refuse what a request says once and each of its events repeats, when it would so become many times its size.
+
+    Raises RequestError when `size_bytes`, `events` times, are more than a few of the largest bodies.
+    """
+    if size_bytes * events > _REPEATED_BODIES * request.max_body_bytes:
+        detail = f"{events} events share {size_bytes} bytes that each of them would repeat."
+        raise RequestError("body_too_large", detail)
 
 
 def read_object(piece: bytes) -> dict[str, Any] | Refusal:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from ingest.adapters.adapter import Adapter, Answer, Request
+from ingest.adapters.bodies import check_shared
 from ingest.adapters.credentials import query_key, standard_key
 from ingest.adapters.fields import cut_id, text
 from ingest.adapters.form import arguments_of
@@ -35,6 +36,7 @@ def _read(request: Request) -> Submission:
     lines = [line for line in request.body.splitlines() if line.strip()]
     if len(lines) > request.max_events:
         raise too_many_events(len(lines), request.max_events)
+    check_shared(request, len(request.query), len(lines))
     hits = [shared | _texts(line) for line in lines] or [shared]
     return Submission(
         items=[_event_of(hit) for hit in hits], originals=lambda: [msgspec.json.encode(hit) for hit in hits]

@@ -20,6 +20,7 @@ from ingest.adapters.source import from_browser
 from ingest.adapters.values import moment, string
 from ingest.decode import Item, Submission, split_array
 from ingest.refusal import Refusal, RequestError
+from schemas.event import ID_MAX_CHARS
 from schemas.openapi import Verdicts
 
 NOT_KEPT: Final = frozenset({"$snapshot", "$snapshot_items", "$$heatmap", "$$client_ingestion_warning"})
@@ -50,7 +51,7 @@ def read_v1(request: Request) -> Submission:
     if pieces is None:
         raise RequestError("invalid_batch", unreadable=body)
     sent_at = request.header(b"posthog-request-timestamp").decode("latin-1")
-    library = request.header(b"posthog-sdk-info").decode("latin-1")
+    library = request.header(b"posthog-sdk-info").decode("latin-1")[:ID_MAX_CHARS]  # stands in each event
     return _submission(request, pieces, moment_of(sent_at, members.get("created_at")), "", library)
 
 
@@ -64,11 +65,11 @@ def _submission(
         data = read_object(piece)
         if isinstance(data, Refusal):
             found: Sequence[Item] = (data,)
-        elif (name := string(data.get("event"))) in NOT_KEPT:
-            skipped[name] = skipped.get(name, 0) + 1
-            continue
         else:
             key = key or _key_of(data)
+            if (name := string(data.get("event"))) in NOT_KEPT:
+                skipped[name] = skipped.get(name, 0) + 1
+                continue
             found = events_of(data, library)
         items += found
         originals += [piece] * len(found)

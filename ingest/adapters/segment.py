@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ingest.adapters.adapter import Adapter, Answer, Request
-from ingest.adapters.bodies import Members, json_of, moment_of, read_pieces
+from ingest.adapters.bodies import Members, check_shared, json_of, moment_of, read_pieces
 from ingest.adapters.commerce import commerce_props, type_of_name
 from ingest.adapters.fields import cut_id, event, part, text
 from ingest.adapters.source import from_browser
@@ -33,8 +33,12 @@ def read(request: Request) -> Submission:
     pieces = members.pieces(request.max_events)
     call = request.path.rstrip("/").rpartition("/")[2]
     default_call = _CALL_OF_LETTER.get(call, call)
-    shared = part(members.get("context")) if pieces is not None else {}
-    pieces = [body] if pieces is None else pieces
+    shared: Mapping[str, Any] = {}
+    if pieces is None:
+        pieces = [body]
+    else:
+        check_shared(request, members.size_bytes("context"), len(pieces))
+        shared = part(members.get("context"))
     items = read_pieces(pieces, lambda message: event_of(message, default_call, shared))
     return Submission(
         items,

@@ -35,7 +35,7 @@ _SKIPPED: Final = frozenset(
 
 
 def _read_envelope(request: Request) -> Submission:
-    headers, parsed = parse_envelope(request.body)
+    headers, parsed = parse_envelope(request.body, request.max_events)
     items: list[Item] = []
     originals: list[bytes] = []
     skipped: Counter[str] = Counter()

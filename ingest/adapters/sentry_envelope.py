@@ -20,11 +20,14 @@ class EnvelopeItem(NamedTuple):
     payload: bytes
 
 
-def parse_envelope(body: bytes) -> tuple[dict[str, Any], list[EnvelopeItem]]:
-    """Headers and items of an envelope. Raises RequestError when a header is unreadable or a payload cut short."""
+def parse_envelope(body: bytes, max_items: int) -> tuple[dict[str, Any], list[EnvelopeItem]]:
+    """Headers and items of an envelope.
+
+    Raises RequestError when a header is unreadable, a payload cut short, or there are more than `max_items`.
+    """
     line, at = _line(body, 0)
     headers = _header(line, body)
-    items = []
+    items: list[EnvelopeItem] = []
     while at < len(body):
         line, at = _line(body, at)
         if not line.strip():
@@ -41,6 +44,8 @@ def parse_envelope(body: bytes) -> tuple[dict[str, Any], list[EnvelopeItem]]:
                 at += 1
         else:
             payload, at = _line(body, at)
+        if len(items) == max_items:
+            raise RequestError("too_many_events", f"It holds more than {max_items} items.")
         items.append(EnvelopeItem(str(header.get("type", "")), payload))
     return headers, items
 

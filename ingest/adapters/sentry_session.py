@@ -49,7 +49,7 @@ def aggregates_of(data: Mapping[str, Any]) -> list[Item]:
 def _health(props: dict[str, Any], attributes: Mapping[str, Any], **fields: Any) -> Item:
     return event(
         "session_health",
-        present(props | {"environment": attributes.get("environment")}),
+        present(props | {"environment": cut_id(attributes.get("environment"))}),
         release=text(attributes.get("release")),
         user_agent=text(attributes.get("user_agent")),
         **fields,

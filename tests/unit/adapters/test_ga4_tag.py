@@ -47,6 +47,15 @@ def test_too_many_lines_are_refused() -> None:
     assert caught.value.code == "too_many_events"
 
 
+def test_lines_that_make_the_query_many_times_its_size_are_refused() -> None:
+    """Of 64 kB of query and 12 kB of lines there were 2500 events of 64 kB."""
+    wide = "&".join(f"ep.p{n}=1" for n in range(1000))
+    assert len(GA4_TAG.read(request("/g/collect", b"en=a\n" * 10, query=wide)).items) == 10
+    with pytest.raises(RequestError) as caught:
+        GA4_TAG.read(request("/g/collect", b"en=a\n" * 50, query=wide))
+    assert caught.value.code == "body_too_large"
+
+
 def test_the_answer_is_googles() -> None:
     sent = request("/g/collect", query=SHARED)
     assert GA4_TAG.answer(sent, GA4_TAG.read(sent), verdicts(0, (0, ""))).status == 204

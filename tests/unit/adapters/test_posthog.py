@@ -15,7 +15,7 @@ from ingest.adapters.posthog import POSTHOG, POSTHOG_V1
 from ingest.adapters.posthog_elements import clicked
 from ingest.decode import Submission
 from ingest.refusal import Refusal, RequestError
-from schemas.event import from_ms
+from schemas.event import ID_MAX_CHARS, from_ms
 from tests.support.wire import fields, request, verdicts
 
 AT = "2026-11-22T16:10:11.290+00:00"
@@ -192,6 +192,13 @@ def test_session_replays_are_skipped_and_counted() -> None:
     assert submission.skipped == {"$snapshot": 1, "$$heatmap": 1}
 
 
+def test_a_request_of_nothing_but_replays_is_known_by_its_key() -> None:
+    assert (
+        POSTHOG.read(request("/e/", [{"event": "$snapshot", "properties": {"token": "phc_test"}}])).write_key
+        == b"phc_test"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "query", "method"),
     [
@@ -271,6 +278,11 @@ def test_a_v1_request() -> None:
     assert submission.sent_at == datetime(2026, 11, 22, 16, 10, 11, 922_000, tzinfo=UTC)
     assert POSTHOG_V1.key(request("/i/v1/analytics/events", headers=V1_HEADERS)) == b"phc_test"
     assert "user_id" not in fields(read_v1(event | {"options": {"process_person_profile": False}}).items[0])
+
+
+def test_a_library_stands_in_each_event_and_is_cut() -> None:
+    sent = request("/i/v1/analytics/events", {"batch": [{"event": "a"}]}, headers={"PostHog-Sdk-Info": "x" * 60_000})
+    assert len(fields(POSTHOG_V1.read(sent).items[0])["props"]["library"]) == ID_MAX_CHARS
 
 
 def test_a_v1_answer_has_a_result_for_each_event() -> None:

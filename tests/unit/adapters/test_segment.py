@@ -222,6 +222,18 @@ def test_a_body_that_cannot_be_read(body: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
+def test_a_batch_that_makes_its_context_many_times_its_size_is_refused() -> None:
+    def read(events: int) -> int:
+        context = {"campaign": {"name": "x" * 10_000}}
+        batch = [{"type": "track", "event": "a"}] * events
+        return len(SEGMENT.read(request("/v1/batch", {"context": context, "batch": batch})).items)
+
+    assert read(10) == 10
+    with pytest.raises(RequestError) as caught:
+        read(30)
+    assert (caught.value.code, "30 events share" in caught.value.detail) == ("body_too_large", True)
+
+
 def test_the_answer_is_exactly_200() -> None:
     asked = request("/v1/batch", BATCH)
     submission = SEGMENT.read(asked)

@@ -257,6 +257,19 @@ def test_too_many_items_are_refused() -> None:
     assert caught.value.code == "too_many_events"
 
 
+def test_too_many_items_of_a_kind_that_is_skipped_are_refused_as_well() -> None:
+    """A body of 5 MB holds more than a million of them, whose heads alone take seconds to read."""
+    with pytest.raises(RequestError) as caught:
+        SENTRY.read(request(PATH, b"{}\n" + b"{}\n\n" * 4, max_events=3))
+    assert caught.value.code == "too_many_events"
+
+
+def test_what_aggregates_share_is_no_longer_than_a_label() -> None:
+    aggregates = {"attrs": {"environment": "x" * 10_000}, "aggregates": [{"exited": 1}] * 2}
+    items = SENTRY.read(request(PATH, envelope(item("sessions", aggregates, length=True)))).items
+    assert [len(fields(found)["props"]["environment"]) for found in items] == [200, 200]
+
+
 def test_the_key_is_in_a_header_the_query_or_the_dsn() -> None:
     auth = {"X-Sentry-Auth": "Sentry sentry_key=pub, sentry_version=7, sentry_client=sentry.python/2.75.0"}
     assert SENTRY.key(request(PATH, headers=auth)) == b"pub"
