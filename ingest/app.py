@@ -13,7 +13,7 @@ from ingest.budget import Budget
 from ingest.context import ContextReader
 from ingest.enrichment import Enrichment
 from ingest.events_route import EventsRoute
-from ingest.http import Receive, Scope, Send, respond_problem
+from ingest.http import Receive, Scope, Send, cors, preflight, respond, respond_problem
 from ingest.intake import Intake
 from ingest.keys import WriteKeys
 from ingest.rate_limits import RateLimits
@@ -28,6 +28,9 @@ from schemas.routes import ROUTES
 from schemas.settings import Settings, load_settings
 
 STATUS_ROUTES: Final = {"/health": "health", "/ready": "ready", "/metrics": "metrics"}
+
+_NO_ROUTE: Final = "none"  # in metrics: a client that was told a wrong path shows there
+_ANY_METHOD: Final = b"GET, POST, OPTIONS"
 
 # Of the time a stop may take: half is for requests that are being answered, the rest for these.
 _DRAIN_SHARE: Final = 0.2  # until the last records are durable; the spool needs milliseconds for what Kafka owes
@@ -65,9 +68,24 @@ class App:
             elif path in STATUS_ROUTES:
                 await self._status(STATUS_ROUTES[path], scope, receive, send)
             else:
-                await respond_problem(send, RequestError("not_found", path[:200]))
+                await self._nothing_there(scope, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+
+    async def _nothing_there(self, scope: Scope, send: Send) -> None:
+        """Say that there is no such route, also to a page: without CORS its console would speak of CORS only."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"")
+        extra = cors(origin) if origin not in (b"", b"*") else []
+        if extra and scope["method"] == "OPTIONS":
+            status = 204
+            extra += preflight(headers.get(b"access-control-request-headers", b""), _ANY_METHOD)
+            await respond(send, status, b"", headers=extra)
+        else:
+            error = RequestError("not_found", scope["path"][:200])
+            status = error.status
+            await respond_problem(send, error, extra)
+        self._status.count(_NO_ROUTE, status)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -128,7 +128,7 @@ class EventsRoute:
     async def _take(self, adapter: Adapter, request: Request, context: RequestContext, receive: Receive) -> Answer:
         """Take a request's events; returns the answer when they are durable."""
         key = adapter.key(request)
-        site = self._site(key, request) if key or not adapter.key_in_body else None
+        site = self._site(key, request, adapter) if key or not adapter.key_in_body else None
         if not self._delivery.accepts(once_only=adapter.prefers_spool):
             raise _unavailable(self._delivery.refusal)
         body = await self._body(request, receive)
@@ -163,11 +163,11 @@ class EventsRoute:
         self._seconds(adapter.name).observe(time.perf_counter() - started)
         return answer
 
-    def _site(self, key: bytes, request: Request) -> str:
+    def _site(self, key: bytes, request: Request, adapter: Adapter) -> str:
         """The site that `key` speaks for. Raises RequestError: unknown, not from this page, or too often."""
         site = self._keys.site(key)
         if site is None:
-            raise RequestError("unauthorized")
+            raise RequestError("unauthorized", adapter.key_place)
         origin = request.headers.get(b"origin")
         if origin and not self._keys.allows(site, origin):
             raise _origin_not_allowed(origin)
@@ -198,7 +198,7 @@ class EventsRoute:
     ) -> tuple[str, Submission, Receipt]:
         submission = adapter.read(self._inflated(request, body, received_at))
         if site is None:
-            site = self._site(submission.write_key, request)
+            site = self._site(submission.write_key, request, adapter)
         if submission.forget is not None and not self._may_forget(request):
             raise RequestError("unauthorized", "Send the setting privacy.forget_key as `X-Forget-Key`.")
         return site, submission, self._intake.submit(site, submission, received_at, context)

@@ -22,6 +22,7 @@ JSON: Final = b"application/json"
 BODY_TIMEOUT_S: Final = 30.0  # the slowest phone uploads the default largest body at 1.4 Mbit/s in this time
 RETRY_AFTER_S: Final = 2  # a broker's restart takes a few seconds; sooner would only repeat the refusal
 _PREFLIGHT_MAX_AGE_S: Final = b"86400"  # browsers cap it themselves (Chrome at two hours)
+_NO_CONTENT: Final = 204
 _REQUEST_HEADERS: Final = b"authorization, content-encoding, content-type, x-write-key"
 
 
@@ -54,8 +55,9 @@ def preflight(asked_headers: bytes, methods: bytes) -> Headers:
 async def respond(
     send: Send, status: int, body: bytes, *, content_type: bytes = JSON, headers: Sequence[tuple[bytes, bytes]] = ()
 ) -> None:
-    """Send one whole answer."""
-    head = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
+    """Send one whole answer. One of status 204 has no body, and so neither type nor length of one (RFC 9110, 8.6)."""
+    head = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))] if status != _NO_CONTENT else []
+    head += headers
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 

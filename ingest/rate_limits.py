@@ -16,6 +16,7 @@ from ingest.refusal import RequestError
 from schemas.settings import LimitSettings
 
 _IPV6_CLIENT_BITS: Final = 64  # one household or server has a whole /64 to choose addresses from
+_MAX_CLIENTS: Final = 200_000  # counted in one window; some 70 MB
 
 
 class RateLimits:
@@ -24,22 +25,27 @@ class RateLimits:
     def __init__(self, settings: LimitSettings) -> None:
         self._per_key = _limit(settings.requests_per_key)
         self._per_ip = _limit(settings.requests_per_ip)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._clients = MemoryStorage()
+        self._by_ip = FixedWindowRateLimiter(self._clients)
+        self._by_key = FixedWindowRateLimiter(MemoryStorage())
 
     def check_ip(self, ip: str) -> None:
         """Count one request from the address `ip`. Raises RequestError (429) when it is one too many."""
         if self._per_ip is not None and ip:
-            self._hit(self._per_ip, "ip", _client(ip), f"This address may send {self._per_ip}.")
+            if len(self._clients.expirations) >= _MAX_CLIENTS:  # somebody has addresses without end: all begin anew
+                self._clients.reset()
+            _hit(self._by_ip, self._per_ip, _client(ip), f"This address may send {self._per_ip}.")
 
     def check_key(self, key: bytes) -> None:
         """Count one request with the write key `key`. Raises RequestError (429) when it is one too many."""
         if self._per_key is not None:
-            self._hit(self._per_key, "key", key.decode("latin-1"), f"This write key may send {self._per_key}.")
+            _hit(self._by_key, self._per_key, key.decode("latin-1"), f"This write key may send {self._per_key}.")
 
-    def _hit(self, limit: RateLimitItem, kind: str, who: str, detail: str) -> None:
-        if not self._limiter.hit(limit, kind, who):
-            wait_s = self._limiter.get_window_stats(limit, kind, who).reset_time - time.time()
-            raise RequestError("rate_limited", detail, retry_after_s=max(1, math.ceil(wait_s)))
+
+def _hit(limiter: FixedWindowRateLimiter, limit: RateLimitItem, who: str, detail: str) -> None:
+    if not limiter.hit(limit, who):
+        wait_s = limiter.get_window_stats(limit, who).reset_time - time.time()
+        raise RequestError("rate_limited", detail, retry_after_s=max(1, math.ceil(wait_s)))
 
 
 def _limit(text: str) -> RateLimitItem | None:

@@ -30,7 +30,7 @@ class RouteTable(Generic[T]):
         """What serves `path`, and the values of its pattern's parameters; None if nothing does."""
         if (found := self._plain.get(path)) is not None:
             return found
-        path = path.rstrip("/")
+        path = "/" + path.strip("/")  # an address that was given with a slash at its end makes two at the beginning
         if (found := self._plain.get(path)) is not None:
             return found
         for pattern, served in self._patterns:

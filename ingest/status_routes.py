@@ -36,12 +36,12 @@ class StatusRoutes:
     async def __call__(self, route: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve `route`: "health", "ready" or "metrics"."""
         if scope["method"] not in ("GET", "HEAD"):
-            self._metrics.counter("snag_ingest_requests_total", route, "405").inc()
+            self.count(route, 405)
             error = RequestError("method_not_allowed", scope["method"])
             await respond_problem(send, error, [(b"allow", _METHODS)])
             return
         status, body = self._answers[route]()
-        self._metrics.counter("snag_ingest_requests_total", route, str(status)).inc()
+        self.count(route, status)
         content_type = CONTENT_TYPE_LATEST.encode() if route == "metrics" else b"application/json"
         await respond(send, status, body, content_type=content_type, headers=[(b"cache-control", b"no-store")])
 
@@ -71,6 +71,10 @@ class StatusRoutes:
     def _exposition(self) -> tuple[int, bytes]:
         self.observe()
         return 200, self._metrics.exposition()
+
+    def count(self, route: str, status: int) -> None:
+        """Count one request that no wire format's route has counted."""
+        self._metrics.counter("snag_ingest_requests_total", route, str(status)).inc()
 
     def observe(self) -> None:
         """Bring the gauges up to date."""

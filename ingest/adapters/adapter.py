@@ -104,6 +104,7 @@ class Adapter:
     `answer`: what the client expects once every accepted event is durable. `refuse`: the same for a refused request.
     `key`: the write key in the request's headers, query or path, empty if it is not there; it is asked before there is
     a body. `key_in_body`: when it is empty, the body is read and `Submission.write_key` counts.
+    `key_place`: where the key stands, in the client's own words; said to who sends none that is known.
     `prefers_spool`: this client sends once and never again, so an event goes to the spool rather than be answered 503.
     """
 
@@ -113,6 +114,7 @@ class Adapter:
     refuse: Callable[[Request, RequestError], Answer] = problem
     key: Callable[[Request], bytes] = _key_of_headers_and_query
     key_in_body: bool = False
+    key_place: str = ""
     prefers_spool: bool = False
 
 

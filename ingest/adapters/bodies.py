@@ -78,11 +78,12 @@ class Members:
     def pieces(self, max_events: int) -> Sequence[bytes] | None:
         """The elements of the array of events, None if there is none. Raises RequestError: too many, or no array."""
         if self._pieces is None:
-            if (array := self._raw.get(self._array)) is None:
+            array = bytes(self._raw.get(self._array, b"null"))
+            if array == b"null":
                 return None
-            if bytes(array)[:1] != b"[":
+            if array[:1] != b"[":
                 raise RequestError("invalid_batch", unreadable=self._body)
-            return split_array(bytes(array), max_events)
+            return split_array(array, max_events)
         if len(self._pieces) > max_events:
             raise too_many_events(len(self._pieces), max_events)
         return self._pieces

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ingest.adapters.fields import text
 from schemas.event import KIND_OF_TYPE
 from schemas.event_types import EVENT_TYPES
 
@@ -70,9 +71,9 @@ def commerce_props(type_: str | None, props: Mapping[str, Any]) -> dict[str, Any
         return found
     if _number(found.get("value")) is None and (value := _value(found)) is not None:
         found["value"] = value
-    checkout = next((found[name] for name in _CHECKOUT_NAMES if isinstance(found.get(name), (str, int))), None)
-    if checkout not in (None, ""):
-        found["checkout_id"] = str(checkout)
+    checkout = text(*map(found.get, _CHECKOUT_NAMES))
+    if checkout is not None:
+        found["checkout_id"] = checkout
     return found
 
 

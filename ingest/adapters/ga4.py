@@ -100,5 +100,7 @@ def _fault(path: str, description: str, code: str) -> dict[str, str]:
     return {"fieldPath": path, "description": description, "validationCode": code}
 
 
-GA4: Final = Adapter(name="ga4", read=_read, answer=_answer, key=_key)
+GA4: Final = Adapter(
+    name="ga4", read=_read, answer=_answer, key=_key, key_place="The write key is the query's `api_secret`."
+)
 GA4_DEBUG: Final = Page(name="ga4_debug", serve=_validate)

@@ -9,6 +9,7 @@ from ingest.adapters.commerce import commerce_props, type_of_name
 from ingest.adapters.fields import cut_id, event, text
 from ingest.adapters.values import present
 from ingest.decode import Item
+from ingest.refusal import Refusal
 
 _FIELDS: Final = ("session_id", "event_id", "page_location", "page_title", "page_referrer")
 _PROPS: Final = {
@@ -26,6 +27,8 @@ _PROPS: Final = {
 
 def event_of(name: str, params: Mapping[str, Any], **common: Any) -> Item:
     """The event of `name` with `params`; `common` are fields that hold for all events of the request."""
+    if not name.strip():
+        return Refusal("missing_type", "name", "The event has no name (`name`, in a tag's request `en`).")
     props = present({_PROPS.get(param, param): value for param, value in params.items() if param not in _FIELDS})
     type_ = type_of_name(name, props)
     fields = {

@@ -89,4 +89,11 @@ def _answer(_request: Request, _submission: Submission, _verdicts: Verdicts) -> 
     return Answer(status=204, body=b"")
 
 
-GA4_TAG: Final = Adapter(name="ga4_tag", read=_read, answer=_answer, key=_key, prefers_spool=True)
+GA4_TAG: Final = Adapter(
+    name="ga4_tag",
+    read=_read,
+    answer=_answer,
+    key=_key,
+    key_place="The write key is the tag's measurement id (`tid`).",
+    prefers_spool=True,
+)

@@ -124,5 +124,7 @@ def answer_v1(_request: Request, submission: Submission, verdicts: Verdicts) -> 
     return Answer(body=msgspec.json.encode({"results": results}))
 
 
-POSTHOG: Final = Adapter(name="posthog", read=read, answer=answer, key=_no_key, key_in_body=True)
-POSTHOG_V1: Final = Adapter(name="posthog_v1", read=read_v1, answer=answer_v1, key=_bearer)
+_KEY_PLACE: Final = "The write key is PostHog's project API key (`api_key` or `token`, in v1 the Bearer token)."
+
+POSTHOG: Final = Adapter(name="posthog", read=read, answer=answer, key=_no_key, key_in_body=True, key_place=_KEY_PLACE)
+POSTHOG_V1: Final = Adapter(name="posthog_v1", read=read_v1, answer=answer_v1, key=_bearer, key_place=_KEY_PLACE)

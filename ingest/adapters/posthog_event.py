@@ -12,6 +12,7 @@ from ingest.adapters.posthog_elements import clicked
 from ingest.adapters.stacks import innermost_frames
 from ingest.adapters.values import array, number, string
 from ingest.decode import Item
+from ingest.refusal import Refusal
 from schemas.event import ID_MAX_CHARS
 
 _TYPES: Final = {
@@ -58,6 +59,9 @@ def events_of(data: Mapping[str, Any], library: str = "") -> Sequence[Item]:
     """Our events for one of PostHog's. `library`, "name/version", is what the request says where the event does not."""
     props = part(data, "properties")
     name = text(data.get("event"))
+    if name is None:
+        uuid = cut_id(data.get("uuid")) or ""
+        return (Refusal("missing_type", "event", "The event has no `event`, which is its name.", uuid),)
     if lib := text(props.get("$lib")):
         library = f"{lib}/{text(props.get('$lib_version')) or ''}"
     is_server = library.partition("/")[0] in _SERVER_LIBRARIES
@@ -69,9 +73,9 @@ def events_of(data: Mapping[str, Any], library: str = "") -> Sequence[Item]:
     if name == "$exception":
         return (_exception(props, kept, fields, "exception" if is_server else "js_error"),)
     if name == "$autocapture":
-        type_: str | None = _AUTOCAPTURED.get(string(props.get("$event_type")), "$autocapture")
+        type_ = _AUTOCAPTURED.get(string(props.get("$event_type")), "$autocapture")
     else:
-        type_ = _TYPES.get(name, type_of_name(name, props)) if name else None
+        type_ = _TYPES.get(name, type_of_name(name, props))
     if name in ("$autocapture", "$rageclick", "$dead_click"):
         element, found = clicked(props)
         fields["element"] = element
@@ -80,7 +84,7 @@ def events_of(data: Mapping[str, Any], library: str = "") -> Sequence[Item]:
         fields["page"] = text(props.get("$screen_name"))
     if type_ == "identify":
         kept = {**kept, **part(kept.pop("$set", None)), **part(data, "$set")}
-    if type_ != name and name is not None and not name.startswith("$"):
+    if type_ != name and not name.startswith("$"):
         kept.setdefault("event", name)
     return (event(type_, commerce_props(type_, kept), **fields),)
 

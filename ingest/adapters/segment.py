@@ -60,6 +60,8 @@ def event_of(message: Mapping[str, Any], default_call: str = "", shared: Mapping
     reader = _CALLS.get(call.lower())
     if reader is None:
         return Refusal("missing_type", "type", f"{call!r:.40} is no call of Segment's.", _message_id(message) or "")
+    if reader is _track and text(message.get("event")) is None:
+        return Refusal("missing_type", "event", "The `track` call names no `event`.", _message_id(message) or "")
     type_, named = reader(message, props)
     for name in _PAGE_FIELDS:
         if isinstance(props.get(name), str):
@@ -81,25 +83,23 @@ def event_of(message: Mapping[str, Any], default_call: str = "", shared: Mapping
     )
 
 
-_Read = Callable[[Mapping[str, Any], dict[str, Any]], tuple[str | None, dict[str, Any]]]
+_Read = Callable[[Mapping[str, Any], dict[str, Any]], tuple[str, dict[str, Any]]]
 
 
-def _track(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    name = text(message.get("event"))
-    if name is None:
-        return None, {}
+def _track(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    name = text(message.get("event")) or ""
     type_ = type_of_name(name, props)
     if type_ != name:
         props.setdefault("event", name)
     return type_, {"message": text(props.get("message"), props.get("reason"))}
 
 
-def _page(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _page(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     _name_page(message, props)
     return "page_view", {}
 
 
-def _screen(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _screen(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     _name_page(message, props)
     return "page_view", {"page": text(message.get("name"), props.get("name"))}
 
@@ -110,17 +110,17 @@ def _name_page(message: Mapping[str, Any], props: dict[str, Any]) -> None:
             props.setdefault(name, value)
 
 
-def _identify(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _identify(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     props.update(part(message, "context", "traits") | part(message, "traits"))
     return "identify", {}
 
 
-def _group(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _group(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     props.update(part(message, "traits"), group_id=text(message.get("groupId")))
     return "group", {}
 
 
-def _alias(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+def _alias(message: Mapping[str, Any], props: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     props.update(previous_id=text(message.get("previousId"), message.get("from")))
     return "alias", {}
 
@@ -170,4 +170,6 @@ def answer(_request: Request, _submission: Submission, verdicts: Verdicts) -> An
 
 _SUCCESS: Final = Answer(body=b'{"success":true}')
 
-SEGMENT: Final = Adapter(name="segment", read=read, answer=answer, key_in_body=True)
+SEGMENT: Final = Adapter(
+    name="segment", read=read, answer=answer, key_in_body=True, key_place="An SDK sends the write key it was given."
+)

@@ -101,7 +101,17 @@ def _answer(_request: Request, submission: Submission, _verdicts: Verdicts) -> A
     return Answer(body=msgspec.json.encode({"id": ids[0]} if ids else {}))
 
 
+_KEY_PLACE: Final = "The write key is the public key of the DSN: http://KEY@HOST/1."
+
 SENTRY: Final = Adapter(
-    name="sentry", read=_read_envelope, answer=_answer, key=_key, key_in_body=True, prefers_spool=True
+    name="sentry",
+    read=_read_envelope,
+    answer=_answer,
+    key=_key,
+    key_in_body=True,
+    key_place=_KEY_PLACE,
+    prefers_spool=True,
 )
-SENTRY_STORE: Final = Adapter(name="sentry_store", read=_read_store, answer=_answer, key=_key, prefers_spool=True)
+SENTRY_STORE: Final = Adapter(
+    name="sentry_store", read=_read_store, answer=_answer, key=_key, key_place=_KEY_PLACE, prefers_spool=True
+)

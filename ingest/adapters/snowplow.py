@@ -20,6 +20,7 @@ from ingest.refusal import Refusal, RequestError
 from ingest.times import read_moment
 from schemas.openapi import Verdicts
 
+_ABOUT_THE_BODY: Final = (413, 415)
 _ON_THE_DEVICE: Final = ("js-", "andr-", "ios-", "rn-", "flutter-")  # trackers that run where the visitor is
 
 
@@ -71,12 +72,17 @@ def _ok(_request: Request, _submission: Submission, _verdicts: Verdicts) -> Answ
 
 
 def _refuse(request: Request, error: RequestError) -> Answer:
-    """Never 413: trackers send the same body again and again then (measured), and give up on 400."""
+    """400 where the body is at fault: on 413 trackers send the same one again and again (measured), and on anything
+    but 400, 401, 403, 410 and 422 by their source."""
     answer = problem(request, error)
-    return msgspec.structs.replace(answer, status=400) if answer.status == 413 else answer
+    return msgspec.structs.replace(answer, status=400) if answer.status in _ABOUT_THE_BODY else answer
 
 
-SNOWPLOW: Final = Adapter(name="snowplow", read=_read, answer=_ok, refuse=_refuse, key_in_body=True)
+_KEY_PLACE: Final = "The write key is the tracker's app id (`aid`)."
+
+SNOWPLOW: Final = Adapter(
+    name="snowplow", read=_read, answer=_ok, refuse=_refuse, key_in_body=True, key_place=_KEY_PLACE
+)
 SNOWPLOW_PIXEL: Final = Adapter(
-    name="snowplow_pixel", read=_read_pixel, answer=image, refuse=refused_image, key=_pixel_key
+    name="snowplow_pixel", read=_read_pixel, answer=image, refuse=refused_image, key=_pixel_key, key_place=_KEY_PLACE
 )

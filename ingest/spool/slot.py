@@ -56,10 +56,10 @@ def sync_directory(path: Path) -> None:
 def take_slot(root: Path) -> Slot:
     """The first slot below `root` that nobody holds, made if need be. Raises SpoolError."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        _make(root)
         for number in range(_MAX_SLOTS):
             path = root / str(number)
-            path.mkdir(exist_ok=True)
+            _make(path)
             if (slot := _lock(path)) is not None:
                 return slot
     except OSError as error:
@@ -68,6 +68,16 @@ def take_slot(root: Path) -> Slot:
             "or name another one in the setting ingest.spool_dir."
         ) from error
     raise SpoolError(f"All {_MAX_SLOTS} slots of the spool directory {root} are in use.")
+
+
+def _make(path: Path) -> None:
+    """Make a directory, and those above it, so that it survives a crash of the machine: what lies in it has to."""
+    if path.is_dir():
+        return
+    if path != path.parent:
+        _make(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_directory(path.parent)
 
 
 def orphans(root: Path, own: Slot) -> Iterator[Slot]:

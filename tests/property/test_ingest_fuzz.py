@@ -48,7 +48,37 @@ def test_no_request_breaks_a_route(collector: InProcess, route: str, data: st.Da
     assert 200 <= answer.status < 500, (sent, answer)
     names = [name for name, _ in answer.headers]
     assert (b"access-control-allow-origin", b"*") not in answer.headers
-    assert names.count(b"content-length") == 1
+    assert names.count(b"content-length") == (answer.status != 204)
+
+
+def test_a_page_is_told_of_a_wrong_path_rather_than_of_cors(collector: InProcess) -> None:
+    origin = {b"origin": b"https://shop.example"}
+    asked = collector.request("OPTIONS", "/v1/evnts", headers=origin | {b"access-control-request-headers": b"x-a"})
+    assert (asked.status, asked.body) == (204, b"")
+    assert (b"access-control-allow-headers", b"x-a") in asked.headers
+    answer = collector.request("POST", "/v1/evnts", headers=origin)
+    assert (answer.status, b'"not_found"' in answer.body) == (404, True)
+    for found in (asked, answer):
+        assert (b"access-control-allow-origin", b"https://shop.example") in found.headers
+    metrics = collector.request("GET", "/metrics").body
+    assert b'snag_ingest_requests_total{route="none",status="404"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "place"),
+    [
+        ("/api/1/envelope/", b"sentry_key=no", b"DSN"),
+        ("/e/", b"", b"project API key"),
+        ("/com.snowplowanalytics.snowplow/tp2", b"", b"app id"),
+        ("/mp/collect", b"api_secret=no", b"api_secret"),
+    ],
+)
+def test_who_sends_a_wrong_key_is_told_where_it_stands(
+    collector: InProcess, path: str, query: bytes, place: bytes
+) -> None:
+    body = b'{"event":"a","api_key":"no","data":[{"e":"pv","aid":"no"}]}'
+    answer = collector.request("POST", path, query=query, body=body)
+    assert (answer.status, place in answer.body) == (401, True)
 
 
 def test_what_was_kept_can_be_read(collector: InProcess) -> None:

@@ -7,6 +7,7 @@ import random
 import pytest
 from pydantic import ValidationError
 
+from ingest import rate_limits
 from ingest.hot_keys import WINDOW_MS, HotKeys
 from ingest.rate_limits import RateLimits
 from ingest.refusal import RequestError
@@ -49,6 +50,17 @@ def test_a_write_key_has_a_limit_of_its_own() -> None:
     limits = RateLimits(LimitSettings(requests_per_key="1/hour"))
     limits.check_key(b"one")
     limits.check_key(b"two")
+    with pytest.raises(RequestError, match="rate_limited"):
+        limits.check_key(b"one")
+
+
+def test_addresses_without_end_are_forgotten_and_keys_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "_MAX_CLIENTS", 100)
+    limits = RateLimits(LimitSettings(requests_per_ip="1/hour", requests_per_key="1/hour"))
+    limits.check_key(b"one")
+    for n in range(1000):
+        limits.check_ip(f"203.0.{n // 256}.{n % 256}")
+        assert len(limits._clients.storage) <= 100
     with pytest.raises(RequestError, match="rate_limited"):
         limits.check_key(b"one")
 

@@ -14,6 +14,8 @@ from schemas.routes import ROUTES
     [
         ("/v1/batch", ("batch", {})),
         ("/v1/batch/", ("batch", {})),
+        ("//v1/batch", ("batch", {})),
+        ("//api/42/envelope/", ("envelope", {"project": "42"})),
         ("/api/42/envelope", ("envelope", {"project": "42"})),
         ("/api/42/envelope/", ("envelope", {"project": "42"})),
         ("/a.b", ("dotted", {})),

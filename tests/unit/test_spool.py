@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.spool import Place, Record, Spool, SpoolError
+from ingest.spool import Place, Record, Spool, SpoolError, slot
 from ingest.spool.frame import encode
 from ingest.spool.slot import take_slot
 from tests.support.wait import until
@@ -203,6 +203,16 @@ async def test_each_process_has_a_slot_of_its_own_and_takes_over_those_of_the_de
     assert await take_all(second) == [record(1)]
     await put(second, record(3))
     assert await take_all(second) == [record(3)]
+
+
+def test_a_new_directory_outlives_a_crash_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was fsynced is lost all the same when the directory it lies in was never made durable."""
+    durable: list[Path] = []
+    monkeypatch.setattr(slot, "sync_directory", durable.append)
+    take_slot(tmp_path / "a" / "spool").release()
+    assert durable == [tmp_path, tmp_path / "a", tmp_path / "a" / "spool"]
+    take_slot(tmp_path / "a" / "spool").release()
+    assert len(durable) == 3
 
 
 async def test_a_directory_that_cannot_be_used_is_named_with_the_setting(tmp_path: Path) -> None:

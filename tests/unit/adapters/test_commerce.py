@@ -62,6 +62,8 @@ def test_a_completed_step_is_named_by_what_it_carries(props: dict[str, Any], typ
         ("checkout_started", {"order_id": "o1"}, "o1", "o1"),
         ("checkout_step_completed", {"checkout_id": "c1"}, "c1", None),
         ("order_completed", {"checkout_id": "c1", "order_id": "o1"}, "c1", "o1"),
+        ("order_completed", {"checkout_id": "", "order_id": "o1"}, "o1", "o1"),
+        ("order_completed", {"checkout_id": True, "order_id": "o1"}, "o1", "o1"),
         ("order_completed", {"transaction_id": 17}, "17", None),
         ("payment", {"order_id": ["o1"]}, None, ["o1"]),
         ("page_view", {"order_id": "o1"}, None, "o1"),

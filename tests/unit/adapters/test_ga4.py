@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.adapters.ga4 import GA4, GA4_DEBUG
-from ingest.refusal import RequestError
+from ingest.refusal import Refusal, RequestError
 from schemas.event import from_ms
 from tests.support.wire import fields, request, verdicts
 
@@ -66,6 +66,12 @@ def test_a_page_view_and_an_order() -> None:
 )
 def test_names(name: str, type_: str) -> None:
     assert read({"name": name})[0]["type"] == type_
+
+
+def test_an_event_without_a_name_is_told_in_googles_words() -> None:
+    (refused,) = GA4.read(request("/mp/collect", {"client_id": "c", "events": [{}]})).items
+    assert isinstance(refused, Refusal)
+    assert (refused.field, "`name`" in refused.message) == ("name", True)
 
 
 def test_the_key_is_the_api_secret() -> None:

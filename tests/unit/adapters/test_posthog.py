@@ -238,6 +238,12 @@ def test_a_bad_event_harms_no_neighbour(event: object, code: str) -> None:
     assert refused.code == code
 
 
+def test_an_event_without_a_name_is_told_in_posthogs_words() -> None:
+    (refused,) = POSTHOG.read(request("/e", {"uuid": "u"})).items
+    assert isinstance(refused, Refusal)
+    assert (refused.field, refused.event_id, "`event`" in refused.message) == ("event", "u", True)
+
+
 def test_a_distinct_id_of_any_type_and_length() -> None:
     assert one({"event": "x", "distinct_id": 7})["visitor_id"] == "7"
     assert one({"event": "x", "distinct_id": "d" * 300})["visitor_id"] == "d" * 200

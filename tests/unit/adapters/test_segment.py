@@ -211,6 +211,7 @@ def test_a_body_in_any_dress(body: bytes) -> None:
         (b"[]", "invalid_json"),
         (b"nonsense!", "invalid_json"),
         (b'{"batch": 1}', "invalid_batch"),
+        (b'{"batch": null, "type": [}', "invalid_json"),
         (b'{"batch": [1, 2, 3, 4]}', "too_many_events"),
         (b'{"batch": [1, 2, NaN, 4]}', "too_many_events"),
         (base64.b64encode(gzip.compress(b" " * 200_000)), "body_too_large"),
@@ -220,6 +221,18 @@ def test_a_body_that_cannot_be_read(body: bytes, code: str) -> None:
     with pytest.raises(RequestError) as caught:
         SEGMENT.read(request("/v1/batch", body, max_events=3))
     assert caught.value.code == code
+
+
+def test_a_batch_that_is_null_is_none() -> None:
+    message = {"type": "track", "event": "a", "batch": None}
+    assert fields(SEGMENT.read(request("/v1/track", message)).items[0])["type"] == "a"
+
+
+def test_a_call_without_a_name_is_told_in_segments_words() -> None:
+    (refused,) = SEGMENT.read(request("/v1/track", {"messageId": "m1"})).items
+    assert isinstance(refused, Refusal)
+    assert (refused.field, refused.event_id) == ("event", "m1")
+    assert "`event`" in refused.message
 
 
 def test_a_batch_that_makes_its_context_many_times_its_size_is_refused() -> None:

@@ -278,6 +278,7 @@ def test_a_post_is_answered_ok_and_never_413() -> None:
     assert SNOWPLOW.answer(post, SNOWPLOW.read(post), verdicts(1)).body == b"ok"
     assert SNOWPLOW.refuse(post, RequestError("body_too_large")).status == 400
     assert SNOWPLOW.refuse(post, RequestError("too_many_events")).status == 400
+    assert SNOWPLOW.refuse(post, RequestError("unsupported_encoding")).status == 400
     assert SNOWPLOW.refuse(post, RequestError("unavailable")).status == 503
 
 
