@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar, Final
 
+import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_VALUE_RE,
@@ -20,6 +21,8 @@ HEAD_MAX_BYTES: Final = 64 * 1024  # what proxies allow at most; a head with eve
 HEAD_TIMEOUT_S: Final = 10.0  # a head is one packet or two
 WHOLE_TIMEOUT_S: Final = BODY_TIMEOUT_S + 5.0  # the route answers a slow body by itself; this is for none at all
 
+_INVALID: Final = "Invalid HTTP request received."
+_OF_UPGRADES: Final = (b"upgrade", b"http2-settings")
 _FAREWELL_S: Final = 1.0  # what it sends is read so long, else closing would reset the connection and lose the answer
 
 
@@ -67,6 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_turned_away = False
         self._in_head = True
         self._head_bytes = 0
+        self._ended = False  # a request, in what has come last
         self._waits_since: float | None = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -85,11 +89,43 @@ class GuardedProtocol(HttpToolsProtocol):
         """Feed the parser; a head that does not end is refused."""
         if self._is_turned_away:
             return
-        super().data_received(data)
-        if self._in_head:
+        self._ended = False
+        self._feed(data)
+        if self._in_head and not self._ended:  # else most of it may be the end of the body before
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_MAX_BYTES:
                 self._refuse("head_too_large")
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_on(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.logger.warning(_INVALID)
+            self.send_400_response(_INVALID)
+
+    def _read_on(self, rest: bytes) -> None:
+        """Read on after a head that asks for another protocol, as if it did not: whoever asks goes on in HTTP/1.1 then.
+
+        Java's own client asks for HTTP/2 with its first request. The parser takes what follows such a head for the
+        other protocol, and the body would be lost; a new one is given the head without the question.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse("method_not_allowed")
+            return
+        head = [method, b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        for name, value in self.headers:
+            if name == b"connection":
+                head += (b"connection: close\r\n",) if b"close" in value.lower() else ()
+            elif name not in _OF_UPGRADES:
+                head += (name, b": ", value, b"\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self._ended = False
+        self._feed(b"".join((*head, b"\r\n", rest)))
 
     def eof_received(self) -> None:
         """The client sends no more."""
@@ -110,6 +146,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """The head is whole."""
         self._in_head = False
         self._head_bytes = 0
+        if self.parser.should_upgrade():
+            return
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
@@ -117,7 +155,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self.parser.should_upgrade():
+            return
         self._waits_since = None
+        self._ended = True
         super().on_message_complete()
 
     def look(self, now: float) -> None:

@@ -102,6 +102,28 @@ def test_answers_are_framed_as_asked(collector: CollectorProcess) -> None:
             assert is_closed(closing)
 
 
+def test_who_asks_for_another_protocol_is_served_in_this_one(collector: CollectorProcess) -> None:
+    """Java's client asks for HTTP/2 with the first request of a connection, whatever its method."""
+    body = b'{"type": "click"}'
+    head = b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-write-key: wk_local\r\n"
+    asks = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAA\r\n"
+    whole = head + asks + b"content-length: %d\r\n\r\n" % len(body) + body
+    chunked = head + asks + b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    for sent in ([whole], [chunked], [whole[:100], whole[100:-20], whole[-20:]]):
+        with connect(collector) as connection:
+            for part in sent:
+                connection.sendall(part)
+            status, _, said = answer_of(connection)
+            assert (status, said) == (200, b'{"accepted":1,"rejected":[]}')
+            assert is_served(connection)
+    with connect(collector) as several, several.makefile("rb") as stream:
+        several.sendall(whole + chunked + whole.replace(b"connection: ", b"connection: close, "))
+        assert stream.read().count(b'\r\n\r\n{"accepted":1,"rejected":[]}') == 3
+    with connect(collector) as tunnel:
+        tunnel.sendall(b"CONNECT a.example:443 HTTP/1.1\r\nhost: a.example\r\n\r\n")
+        assert answer_of(tunnel)[0] == 405
+
+
 def turned_away(flood: list[socket.socket], left: int) -> Counter[int]:
     """Wait until all of `flood` but `left` have an answer, by status (0: none before the end); those leave `flood`."""
     answers: Counter[int] = Counter()

@@ -1,0 +1,64 @@
+"""A connection's bounds, with bytes as they may come: the rest is tested over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from ingest.http import Receive, Scope, Send, respond
+from ingest.protocol import HEAD_MAX_BYTES, GuardedProtocol, guarded
+
+
+class _Transport(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        """Nothing is read."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read."""
+
+
+async def _app(_scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await respond(send, 200, b"{}")
+
+
+@pytest.fixture
+async def connection() -> tuple[GuardedProtocol, _Transport]:
+    config = uvicorn.Config(_app, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]  # as the server
+    config.load()
+    protocol = guarded(10)(config=config, server_state=ServerState(), app_state={})
+    transport = _Transport()
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+async def test_the_end_of_a_body_does_not_count_as_the_next_head(
+    connection: tuple[GuardedProtocol, _Transport],
+) -> None:
+    protocol, transport = connection
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (2 * HEAD_MAX_BYTES)
+    protocol.data_received(head + b"x" * 2 * HEAD_MAX_BYTES + head[:20])
+    assert not transport.closed
+    protocol.data_received(head[20:30] + b"x" * HEAD_MAX_BYTES)
+    assert b" 431 " in transport.written
