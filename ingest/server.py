@@ -17,6 +17,7 @@ from typing import Final
 import uvicorn
 
 from ingest.app import create_app
+from ingest.handshake import shaken
 from ingest.protocol import GuardedProtocol, guarded
 from schemas.logs import get_logger
 from schemas.settings import IngestSettings, Settings
@@ -42,6 +43,15 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, *, stop_timeout_s: float) -> None:
         super().__init__(config)
         self._stop_timeout_s = stop_timeout_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; handshakes are ours (see `handshake`)."""
+        config = self.config
+        if config.ssl is not None:
+            # uvicorn calls it to make a connection, and does nothing else with it
+            config.http_protocol_class = shaken(config.http_protocol_class, config.ssl)  # type: ignore[assignment,arg-type]
+            config.ssl = None
+        await super().startup(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,7 +95,7 @@ def serve(settings: Settings) -> None:
         host=ingest.host,
         port=ingest.port,
         loop="uvloop",
-        http=guarded(_connections(ingest.max_connections)),
+        http=guarded(_connections(ingest)),
         ws="none",
         lifespan="on",
         access_log=False,
@@ -134,11 +144,13 @@ def bound_socket(ingest: IngestSettings) -> socket.socket:
     return bound
 
 
-def _connections(wanted: int) -> int:
-    """How many connections the process may hold: `wanted`, or what its limit of open files leaves it."""
+def _connections(ingest: IngestSettings) -> int:
+    """How many connections the process may hold: the setting, or what its limit of open files leaves it."""
+    wanted = ingest.max_connections
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    possible = (hard - _OTHER_FILES) // 2 if hard != resource.RLIM_INFINITY else wanted
+    shares = 3 if ingest.tls_certificate else 2  # as many are being turned away, and with TLS as many shake hands
+    possible = (hard - _OTHER_FILES) // shares if hard != resource.RLIM_INFINITY else wanted
     if possible < wanted:
         _log.warning("the limit of open files leaves fewer connections", wanted=wanted, possible=possible)
     return min(wanted, possible)

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import resource
+import selectors
 import signal
 import socket
 import ssl
@@ -21,6 +22,7 @@ import pytest
 
 from deploy.local.kafka.topics import create_topics
 from tests.contract.test_ingest_http import DEADLINE_S, CollectorProcess, read_events
+from tests.support.asgi import NOWHERE
 from tests.support.stack import KafkaServer
 from tests.support.wait import wait_for
 
@@ -31,6 +33,7 @@ MAX_CONNECTIONS = 300
 FLOOD = 3000
 ALLOWED_GROWTH_BYTES = 64 * MIB
 CLIENT_TIMEOUT_S = 60
+CERTIFICATE = "certificate.pem"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -264,13 +267,18 @@ def test_neither_keys_nor_bodies_are_in_the_log(collector: CollectorProcess) -> 
     assert "wk_local" not in log
 
 
-def test_it_speaks_tls_with_the_given_certificate(kafka: KafkaServer, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+def tls_settings(directory: Path) -> dict[str, str]:
+    """The settings for a new certificate of localhost, in `directory`."""
+    certificate, key = directory / CERTIFICATE, directory / "key.pem"
     new = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
     new += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}"
     subprocess.run(new.split(), check=True, capture_output=True)
-    env = {"SNAG_INGEST__TLS_CERTIFICATE": str(certificate), "SNAG_INGEST__TLS_KEY": str(key)}
-    trust = ssl.create_default_context(cafile=str(certificate))
+    return {"SNAG_INGEST__TLS_CERTIFICATE": str(certificate), "SNAG_INGEST__TLS_KEY": str(key)}
+
+
+def test_it_speaks_tls_with_the_given_certificate(kafka: KafkaServer, tmp_path: Path) -> None:
+    env = tls_settings(tmp_path)
+    trust = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE))
     process = CollectorProcess(tmp_path, kafka.bootstrap, env, tls=trust)
     create_topics(process.kafka)
     process.start()
@@ -278,6 +286,26 @@ def test_it_speaks_tls_with_the_given_certificate(kafka: KafkaServer, tmp_path: 
         process.wait_ready()
         assert process.post({"type": "click", "event_id": "over-tls"}).status == 200
         assert [event.event_id for event in read_events(process.kafka)] == ["over-tls"]
+    finally:
+        assert process.stop() == 0
+
+
+def test_handshakes_that_are_never_finished_are_few_and_short(tmp_path: Path) -> None:
+    env = tls_settings(tmp_path) | {"SNAG_INGEST__MAX_CONNECTIONS": "50"}
+    process = CollectorProcess(
+        tmp_path, NOWHERE, env, tls=ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE))
+    )
+    process.start()
+    try:
+        with ExitStack() as stack:
+            flood = [stack.enter_context(connect(process)) for _ in range(200)]
+            ended = selectors.DefaultSelector()
+            for connection in flood:
+                ended.register(connection, selectors.EVENT_READ)
+            wait_for(lambda: len(ended.select(0)) >= 150, DEADLINE_S, "those beyond the bound are ended")
+            wait_for(lambda: len(ended.select(0)) == 200, 30, "the others are ended after the time of a handshake")
+            assert all(map(is_closed, flood))
+        assert process.post({"type": "click"}).status == 200
     finally:
         assert process.stop() == 0
 

@@ -1,0 +1,59 @@
+"""TLS handshakes within bounds: how many are under way, and how long one may take.
+
+asyncio hands a connection over when its handshake is done, so those that never finish one would be nobody's: 50 kB
+each, for a minute, as many as the system lets in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, cast
+
+from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
+
+from ingest.protocol import HEAD_TIMEOUT_S, GuardedProtocol
+
+_TIMEOUT_S: Final = HEAD_TIMEOUT_S  # a handshake is two packets from either side
+
+
+class Handshake(asyncio.Protocol):
+    """A connection until its handshake is done; then `protocol` has it."""
+
+    def __init__(
+        self, protocol: GuardedProtocol, context: ssl.SSLContext, under_way: set[asyncio.Future[None]]
+    ) -> None:
+        self._protocol = protocol
+        self._context = context
+        self._under_way = under_way
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the handshake, or end the connection: before there is TLS, nothing can be said on it."""
+        connection = cast(asyncio.Transport, transport)
+        if len(self._under_way) >= self._protocol.max_connections:
+            connection.abort()
+            return
+        loop = self._protocol.loop
+        done: asyncio.Future[None] = loop.create_future()
+        self._under_way.add(done)
+        done.add_done_callback(partial(self._done, connection))
+        tls = SSLProtocol(loop, self._protocol, self._context, done, server_side=True, ssl_handshake_timeout=_TIMEOUT_S)
+        connection.set_protocol(tls)
+        tls.connection_made(connection)
+
+    def _done(self, connection: asyncio.Transport, done: asyncio.Future[None]) -> None:
+        self._under_way.discard(done)
+        if done.cancelled() or done.exception() is not None:
+            connection.abort()
+
+
+def shaken(protocol: Callable[..., GuardedProtocol], context: ssl.SSLContext) -> Callable[..., Handshake]:
+    """What makes the connections of a server that speaks TLS by `context`, as `protocol` makes those without."""
+    under_way: set[asyncio.Future[None]] = set()
+
+    def make(**arguments: Any) -> Handshake:
+        return Handshake(protocol(**arguments), context, under_way)
+
+    return make
