@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hmac
 import time
@@ -119,6 +120,9 @@ class EventsRoute:
             status = 499  # nobody reads it; the metric counts it, as nginx does
         except RequestError as error:
             status = await self._refuse(served, request, error, send, extra)
+        except asyncio.CancelledError:  # the server stops, and this request has had its time
+            stopping = RequestError("stopping", retry_after_s=RETRY_AFTER_S)
+            status = await self._refuse(served, request, stopping, send, extra)
         except Exception:
             _log.exception("a request failed", route=name)
             status = await self._refuse(served, request, RequestError("internal_error"), send, extra)
@@ -168,8 +172,7 @@ class EventsRoute:
         site = self._keys.site(key)
         if site is None:
             raise RequestError("unauthorized", adapter.key_place)
-        origin = request.headers.get(b"origin")
-        if origin and not self._keys.allows(site, origin):
+        if (origin := request.headers.get(b"origin")) and not self._keys.allows(site, origin):
             raise _origin_not_allowed(origin)
         self._limits.check_key(key)
         return site
@@ -205,8 +208,7 @@ class EventsRoute:
 
     def _may_forget(self, request: Request) -> bool:
         """Write keys stand in pages for all to read; a site can ask for another key before anybody is forgotten."""
-        key = self._forget_key
-        return key is None or hmac.compare_digest(request.header(b"x-forget-key"), key)
+        return self._forget_key is None or hmac.compare_digest(request.header(b"x-forget-key"), self._forget_key)
 
     async def _show(self, page: Page, request: Request, receive: Receive) -> Answer:
         """Answer a side request."""

@@ -116,6 +116,7 @@ RequestCode = Literal[
     "too_many_connections",
     "overloaded",
     "unavailable",
+    "stopping",
     "internal_error",
 ]
 
@@ -190,6 +191,7 @@ REQUEST_CODES: Final[dict[RequestCode, RequestRefusal]] = {
         "Neither Kafka nor the spool can store events.",
         "Send it again after `Retry-After` seconds; nothing needs changing.",
     ),
+    "stopping": RequestRefusal(503, "The collector is stopping.", "Send it again after `Retry-After` seconds."),
     "internal_error": RequestRefusal(500, "The collector failed.", "Send it again; its log says what happened."),
 }
 """Why a whole request is refused."""

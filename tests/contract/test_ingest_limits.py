@@ -127,6 +127,19 @@ def test_who_asks_for_another_protocol_is_served_in_this_one(collector: Collecto
         assert answer_of(tunnel)[0] == 405
 
 
+def test_who_is_still_sending_when_it_stops_is_told_to_come_again(tmp_path: Path) -> None:
+    process = CollectorProcess(tmp_path, NOWHERE, {"SNAG_INGEST__STOP_TIMEOUT_S": "2"})
+    process.start()
+    with connect(process) as slow:
+        slow.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-write-key: wk_local\r\ncontent-length: 9\r\n\r\n[")
+        wait_for(lambda: process.metric("snag_ingest_in_flight_bytes") == 1, DEADLINE_S, "its first byte is there")
+        assert process.stop() == 0
+        status, headers, body = answer_of(slow)
+    assert (status, json.loads(body)["code"]) == (503, "stopping")
+    assert int(headers["retry-after"]) >= 1
+    assert "Traceback" not in process.log.read_text()
+
+
 def turned_away(flood: list[socket.socket], left: int) -> Counter[int]:
     """Wait until all of `flood` but `left` have an answer, by status (0: none before the end); those leave `flood`."""
     answers: Counter[int] = Counter()
