@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from ingest.budget import Budget
@@ -109,25 +109,31 @@ class Batcher:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def add(self, topic: str, partition: int, line: bytes, received_at_ms: int, ticket: Ticket) -> None:
-        """Add one line (no newline in it); `ticket` is settled with the record that carries it."""
+    def add(self, topic: str, partition: int, lines: Sequence[bytes], received_at_ms: int, ticket: Ticket) -> None:
+        """Add `lines` (no newline in them); `ticket` is settled with the records that carry them."""
         key = (topic, partition)
         record = self._open.get(key)
         if record is None:
             record = self._open[key] = _Record(topic, partition)
             if self._flush_at is None:
                 self._flush_at = asyncio.get_running_loop().call_later(self._linger_s, self._lingered)
-        size_bytes = len(line) + 1
+        size_bytes = sum(map(len, lines)) + len(lines)
+        held_bytes = record.size_bytes + size_bytes
+        held_lines = len(record.lines) + len(lines)
+        is_full = held_bytes >= MAX_RECORD_BYTES or held_lines >= MAX_RECORD_LINES
+        if is_full and len(lines) > 1:
+            for line in lines:
+                self.add(topic, partition, (line,), received_at_ms, ticket)
+            return
         self._budget.used_bytes += size_bytes
-        record.size_bytes = held_bytes = record.size_bytes + size_bytes
-        lines = record.lines
-        lines.append(line)
+        record.size_bytes = held_bytes
+        record.lines += lines
         if record.last is not ticket:
             record.last = ticket
             record.tickets.append(ticket)
             ticket.waiting += 1
             record.received_at_ms = max(record.received_at_ms, received_at_ms)
-        if held_bytes >= MAX_RECORD_BYTES or len(lines) == MAX_RECORD_LINES:
+        if is_full:
             del self._open[key]
             self._send([record])
 

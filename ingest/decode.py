@@ -9,13 +9,14 @@ from typing import Final
 
 import msgspec
 
+from ingest.draft import Draft
 from ingest.lenient import read_leniently
 from ingest.refusal import Refusal, RequestError
 from ingest.scan import scan_array
 from ingest.times import read_moment
-from schemas.openapi import ForgetRequest, IncomingEvent, Moment, RequestCode
+from schemas.openapi import ForgetRequest, Moment, RequestCode
 
-Item = IncomingEvent | Refusal
+Item = Draft | Refusal
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ENVELOPE_HEAD_BYTES: Final = 1024  # where `"batch": [` is looked for in an envelope that cannot be parsed
@@ -24,14 +25,14 @@ _BATCH: Final = re.compile(rb'"batch"\s*:\s*\[')
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder may raise on hostile bytes: syntax and types, invalid UTF-8, nesting."""
 
-_one: Final = msgspec.json.Decoder(IncomingEvent)
-_several: Final = msgspec.json.Decoder(list[IncomingEvent])
+_one: Final = msgspec.json.Decoder(Draft)
+_several: Final = msgspec.json.Decoder(list[Draft])
 _anything: Final = msgspec.json.Decoder()
 _pieces: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Envelope(msgspec.Struct):
-    batch: list[IncomingEvent]
+    batch: list[Draft]
     sent_at: Moment = None
     sentAt: Moment = None
 

@@ -150,7 +150,12 @@ class EventsRoute:
             raise
         finally:
             self._budget.give(len(body))
-        del body
+        for part, count in submission.skipped.items():
+            self._count("snag_ingest_parts_skipped_total", adapter.name, part).inc(count)
+        # What holds when all is durable is known now. The events go before the wait: those of all requests under way
+        # would take more memory than a processor's cache has.
+        answer = adapter.answer(request, submission, receipt.verdicts)
+        del submission, body
         try:
             await receipt.ticket.acknowledged()
         except AckError as error:
@@ -161,9 +166,6 @@ class EventsRoute:
             self._count("snag_ingest_events_opted_out_total", adapter.name, site).inc(receipt.opted_out)
         for rejected in receipt.verdicts.rejected:
             self._count("snag_ingest_events_rejected_total", adapter.name, site, rejected.code).inc()
-        for part, count in submission.skipped.items():
-            self._count("snag_ingest_parts_skipped_total", adapter.name, part).inc(count)
-        answer = adapter.answer(request, submission, receipt.verdicts)
         self._seconds(adapter.name).observe(time.perf_counter() - started)
         return answer
 

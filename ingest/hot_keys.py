@@ -9,6 +9,7 @@ per key, so that no visitor is flagged for sharing a cell with a hot key.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 WINDOW_MS: Final = 60_000
@@ -38,17 +39,22 @@ class HotKeys:
         self._suspects = {}
         self._until_ms = now_ms + WINDOW_MS
 
-    def add(self, site: str, who: str) -> bool:
-        """Count one event of the key `who` of `site`; whether the key is hot."""
-        if self._hot and (site, who) in self._hot:
-            self._hot[site, who] += 1
-            return True
-        cell = (hash(site) ^ hash(who)) % _CELLS  # texts keep their hash, and nobody outside can choose it
-        cells = self._cells
-        cells[cell] = count = cells[cell] + 1
-        if count <= self._half:
-            return False
-        return self._suspect((site, who))
+    def among(self, site: str, keys: Iterable[str]) -> list[int]:
+        """Count an event for each of `keys` of `site`, an empty one being none; which of them are hot, by place."""
+        cells, half, hot, salt = self._cells, self._half, self._hot, hash(site)
+        found = []
+        for place, key in enumerate(keys):
+            if not key:
+                continue
+            if hot and (site, key) in hot:
+                hot[site, key] += 1
+                found.append(place)
+                continue
+            cell = (salt ^ hash(key)) % _CELLS  # texts keep their hash, and nobody outside can choose it
+            cells[cell] = count = cells[cell] + 1
+            if count > half and self._suspect((site, key)):
+                found.append(place)
+        return found
 
     def _suspect(self, key: tuple[str, str]) -> bool:
         if key not in self._suspects and len(self._suspects) >= _MAX_SUSPECTS:

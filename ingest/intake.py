@@ -7,40 +7,38 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from ingest.batcher import Ticket
 from ingest.context import NO_CONTEXT, RequestContext
 from ingest.decode import Submission
+from ingest.draft import Draft
 from ingest.enrichment import Enrichment
 from ingest.event_ids import EventIds
-from ingest.masking import mask_event, mask_json, mask_text, rules_for
+from ingest.lines import LineWriter
+from ingest.masking import mask_json, mask_text
 from ingest.normalise import Normaliser
 from ingest.refusal import Refusal, RequestError
 from ingest.skew import ClockSkews
-from schemas.event import Event, Kind, partition_key, to_ms
+from schemas.event import Kind, to_ms
 from schemas.openapi import ForgetRequest, RejectedEvent, Verdicts
 from schemas.rows import ErasureRow, RejectedRow
 from schemas.settings import IngestSettings
-from schemas.topics import ERASURES, MAX_RECORD_BYTES, REJECTED, TOPIC_OF_KIND, partition_of
+from schemas.topics import ERASURES, MAX_RECORD_BYTES, REJECTED, TOPIC_OF_KIND, partitions_of_site
 
 RAW_MAX_BYTES: Final = 8 * 1024  # enough to see and mend an event; a flood of refusals must not fill Kafka
 
 _RECORD_OVERHEAD_BYTES: Final = 64 * 1024  # headers and framing around a largest line
 
-_FIRST_MASKED: Final = b',"url":'  # what stands before it, times and ids mostly, is not masked: half of a line
-_LEAST_HEAD_BYTES: Final = 100  # the fields that every event has stand before, and take more than this
-
 _encode: Final = msgspec.json.Encoder().encode
-_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 class Adds(Protocol):
     """Who takes lines: the batcher."""
 
-    def add(self, topic: str, partition: int, line: bytes, received_at_ms: int, ticket: Ticket) -> None:
+    def add(self, topic: str, partition: int, lines: Sequence[bytes], received_at_ms: int, ticket: Ticket) -> None:
         """See `Batcher.add`."""
 
 
@@ -108,44 +106,36 @@ class Intake:
             dropped = len(submission.items)
             return Receipt(ticket, Verdicts(accepted=dropped, rejected=[]), {}, opted_out=dropped)
         received_at_ms = to_ms(received_at)
-        partitions = self._layout.partitions
-        add = self._batcher.add
-        topics = self._topics
-        max_line_bytes = self._max_line_bytes
         address = "" if submission.server_side else context.ip
         normalise = Normaliser(
-            site,
             received_at,
-            sent_at=submission.sent_at,
             shift=self._skews.of(site, submission.sent_at, received_at, otherwise=address),
             future_tolerance=self._future_tolerance,
             max_nesting=self._settings.max_nesting,
             next_id=self._next_id,
         )
-        enrich = self._enrichment.of(context, server_side=submission.server_side, received_ms=received_at_ms)
-        kept: list[Event] = []
+        enrich = self._enrichment.of(site, context, server_side=submission.server_side, received_ms=received_at_ms)
+        write = LineWriter(site, received_at, submission.sent_at, masks=self._enrichment.masks)
+        items = submission.items
+        drafts: list[Draft] = []
         places: list[int] = []
         refused: list[tuple[int, Refusal]] = []
-        for index, item in enumerate(submission.items):
-            event = item if type(item) is Refusal else normalise(item)  # type: ignore[arg-type]  # mypy needs isinstance
-            if type(event) is Refusal:
-                refused.append((index, event))
-                continue
-            assert type(event) is Event  # noqa: S101  narrows the type for mypy at the cost of one comparison
-            enrich(event, item)  # type: ignore[arg-type]  # as above
-            kept.append(event)
-            places.append(index)
-        lines = _encode_lines(kept).split(b"\n")  # one call for all takes a third less; behind the last line nothing
-        if self._enrichment.masks:
-            _mask(kept, lines)
+        for place, item in enumerate(items):
+            if type(item) is Refusal:
+                refused.append((place, item))
+            else:
+                drafts.append(item)  # type: ignore[arg-type]  # mypy needs isinstance, which costs more
+                places.append(place)
+        if late := normalise(drafts):
+            refused += _take_out(late, places, drafts)
+        keys = enrich(drafts)
+        lines = write(drafts)
+        if max(map(len, lines), default=0) > self._max_line_bytes:
+            refused += _take_out(self._too_large(drafts, lines), places, drafts, keys, lines)
         accepted: dict[Kind, int] = {}
-        for event, index, line in zip(kept, places, lines, strict=False):
-            if len(line) > max_line_bytes:
-                refused.append((index, _too_large(len(line), max_line_bytes, event.event_id)))
-                continue
-            kind = event.kind
-            add(topics[kind], partition_of(partition_key(event), partitions), line, received_at_ms, ticket)
-            accepted[kind] = accepted.get(kind, 0) + 1
+        for (kind, partition), group in self._grouped(site, drafts, keys, lines).items():
+            self._batcher.add(self._topics[kind], partition, group, received_at_ms, ticket)
+            accepted[kind] = accepted.get(kind, 0) + len(group)
         verdicts = Verdicts(accepted=len(submission.items) - len(refused), rejected=[])
         if refused:
             refused.sort(key=itemgetter(0))
@@ -174,13 +164,36 @@ class Intake:
                 self._reject(row, ticket)
         return Receipt(ticket, verdicts, accepted)
 
+    def _too_large(self, drafts: Sequence[Draft], lines: Sequence[bytes]) -> list[tuple[int, Refusal]]:
+        limit_bytes = self._max_line_bytes
+        found = []
+        for at, (draft, line) in enumerate(zip(drafts, lines, strict=True)):
+            if len(line) > limit_bytes:
+                cause = f"The event takes {len(line)} bytes; the limit is {limit_bytes}."
+                found.append((at, Refusal("too_large", "", cause, draft.event_id or "")))
+        return found
+
+    def _grouped(
+        self, site: str, drafts: list[Draft], keys: list[str], lines: list[bytes]
+    ) -> dict[tuple[Kind, int], list[bytes]]:
+        """The lines by where they go: the kind, which tells the topic, and the partition."""
+        groups: dict[tuple[Kind, int], list[bytes]] = {}
+        partitions = partitions_of_site(site, keys, self._layout.partitions)
+        for draft, partition, line in zip(drafts, partitions, lines, strict=True):
+            place = draft.kind or "clickstream", partition
+            if (group := groups.get(place)) is None:
+                groups[place] = [line]
+            else:
+                group.append(line)
+        return groups
+
     def _list(self, site: str, asked: ForgetRequest, received_at: datetime, ticket: Ticket) -> None:
         """Put who is to be forgotten on the erase list, a row each."""
         visitor = ErasureRow(site=site, requested_at=received_at, visitor_id=asked.visitor_id)
         user = ErasureRow(site=site, requested_at=received_at, user_id=asked.user_id)
         for row in (visitor, user):
             if row.visitor_id or row.user_id:
-                self._batcher.add(self._erasures_topic, 0, _encode(row), to_ms(received_at), ticket)
+                self._batcher.add(self._erasures_topic, 0, (_encode(row),), to_ms(received_at), ticket)
 
     def reject_body(self, site: str, error: RequestError, body: bytes, received_at: datetime) -> Ticket:
         """Keep the start of a `body` that could not be read, with the reason."""
@@ -202,23 +215,19 @@ class Intake:
 
     def _reject(self, row: RejectedRow, ticket: Ticket) -> None:
         partition = next(self._rejected_count) % self._layout.partitions
-        self._batcher.add(self._rejected_topic, partition, _encode(row), to_ms(row.received_at), ticket)
+        self._batcher.add(self._rejected_topic, partition, (_encode(row),), to_ms(row.received_at), ticket)
 
 
-def _mask(events: Sequence[Event], lines: list[bytes]) -> None:
-    """Mask the secrets of `events`, encoded in `lines`; one search tells that there are none, as nearly always."""
-    texts = [line[at:] if (at := line.find(_FIRST_MASKED, _LEAST_HEAD_BYTES)) > 0 else line for line in lines]
-    if rules_for(b"\n".join(texts)) is None:
-        return
-    for place, event in enumerate(events):
-        if rules_for(texts[place]) is not None:
-            mask_event(event)
-            lines[place] = _encode(event)
+def _take_out(
+    refused: Sequence[tuple[int, Refusal]], places: list[int], *others: list[Any]
+) -> list[tuple[int, Refusal]]:
+    """Delete what is refused, by ascending index, from parallel lists; returns it by its entry of `places`."""
+    found = [(places[index], refusal) for index, refusal in refused]
+    for index, _ in reversed(refused):
+        for parallel in (places, *others):
+            del parallel[index]
+    return found
 
 
 def _text(original: bytes) -> str:
     return original[:RAW_MAX_BYTES].decode("utf-8", "replace")
-
-
-def _too_large(size_bytes: int, limit_bytes: int, event_id: str) -> Refusal:
-    return Refusal("too_large", "", f"The event takes {size_bytes} bytes; the limit is {limit_bytes}.", event_id)

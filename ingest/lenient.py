@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, get_args
 
+from ingest.draft import Draft
 from ingest.refusal import Refusal
 from ingest.times import read_moment
 from schemas.event import ID_MAX_CHARS, TEXT_MAX_CHARS, Kind
-from schemas.openapi import EventCode, IncomingEvent
+from schemas.openapi import EventCode
 
 ALIASES: Final[dict[str, str]] = {
     "eventId": "event_id",
@@ -24,7 +25,7 @@ ALIASES: Final[dict[str, str]] = {
 }
 """Other names of a field. The field's own name wins, then the first alias that is there."""
 
-OURS: Final = frozenset({"site", "received_at", "client_ts", "ts_source", "error_class", "fingerprint"})
+OURS: Final = frozenset({"site", "received_at", "client_ts", "ts_source", "is_hot", "error_class", "fingerprint"})
 """Fields that only the collector fills: a client's are ignored, so that a recorded event can be sent again."""
 
 _KINDS: Final = get_args(Kind)
@@ -38,7 +39,7 @@ class _RefusedError(Exception):
         self.cause = cause
 
 
-def read_leniently(data: object) -> IncomingEvent | Refusal:
+def read_leniently(data: object) -> Draft | Refusal:
     """The event in decoded JSON `data`.
 
     Unknown top-level fields move into `props`, where a field of `props` itself wins over one beside it. Numbers are
@@ -64,7 +65,7 @@ def read_leniently(data: object) -> IncomingEvent | Refusal:
         return Refusal(refused.code, refused.field, refused.cause, _id_or_empty(known.get("event_id")))
     if unknown:
         fields["props"] = unknown | fields.get("props", {})
-    return IncomingEvent(**fields)
+    return Draft(**fields)
 
 
 def _text(value: Any, name: str) -> str:

@@ -17,10 +17,10 @@ from typing import Any, Final
 import msgspec
 import re2
 
+from ingest.draft import Draft
 from ingest.emails import mask_emails
 from ingest.luhn import mask_cards
 from schemas.errors import fingerprint
-from schemas.event import Event
 
 MASKED: Final = "[masked]"
 
@@ -160,19 +160,18 @@ def mask_json(text: str) -> str:
     return text if masked == value else msgspec.json.encode(masked).decode()
 
 
-def mask_event(event: Event) -> None:
-    """Take the secrets out of the texts of `event`; its fingerprint is that of the masked error."""
-    event.url = mask_text(event.url)
-    event.path = mask_text(event.path)
-    event.page = mask_text(event.page)
-    event.referrer = mask_text(event.referrer)
-    event.title = mask_text(event.title)
-    event.element = mask_text(event.element)
-    event.message = mask_text(event.message)
-    if event.props:
-        event.props = _mask_members(event.props)
-    if event.kind == "error":
-        event.fingerprint = fingerprint(event.error_class, event.type, event.message, event.props)
+_TEXTS: Final = ("url", "path", "page", "referrer", "title", "element", "message")
+
+
+def mask_event(draft: Draft) -> None:
+    """Take the secrets out of the texts of the complete `draft`; its fingerprint is that of the masked error."""
+    for name in _TEXTS:
+        if text := getattr(draft, name):
+            setattr(draft, name, mask_text(text))
+    if draft.props:
+        draft.props = _mask_members(draft.props)
+    if draft.kind == "error":
+        draft.fingerprint = fingerprint(draft.error_class or "", draft.type, draft.message or "", draft.props or {})
 
 
 def _mask_members(members: dict[str, Any]) -> dict[str, Any]:

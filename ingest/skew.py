@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from schemas.openapi import IncomingEvent
+from ingest.draft import Draft
 
 THRESHOLD: Final = timedelta(minutes=5)
 STEP: Final = THRESHOLD
@@ -26,7 +26,7 @@ MAX_DELAY: Final = THRESHOLD / 2
 _REMEMBERED: Final = 50_000  # clients with wrong clocks at a time; some 10 MB
 _NONE: Final = timedelta()
 
-Shift = Callable[[IncomingEvent], timedelta]
+Shift = Callable[[Draft], timedelta]
 """What to add to the client's time of an event."""
 
 
@@ -47,7 +47,7 @@ class ClockSkews:
         if -MAX_DELAY <= behind <= MAX_DELAY:
             return None
 
-        def shift(sent: IncomingEvent) -> timedelta:
+        def shift(sent: Draft) -> timedelta:
             who = sent.visitor_id or sent.session_id or sent.user_id or otherwise
             return self._shift((site, who), behind) if who else _rounded(behind)
 

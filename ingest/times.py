@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from schemas.event import from_ms
+import msgspec
+
+from schemas.event import EXACT_MS, from_ms
 
 MIN_YEAR: Final = 1971
 """Earlier than any web client: such a clock was never set (it counts from 1970)."""
@@ -17,6 +20,9 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 """Numbers from here on are milliseconds (1973-03); below they are seconds (up to the year 5138)."""
 
 _MAX_MS: Final = 10_413_792_000_000  # 2300-01-01
+
+_WORTH_A_CALL: Final = 16  # it costs as much as some ten
+_MOMENTS: Final = list[datetime | None]
 
 
 def read_moment(value: Any) -> datetime | None:
@@ -36,6 +42,18 @@ def read_moment(value: Any) -> datetime | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _MAX_MS:
         return _in_range(from_ms(int(value) if value >= _MILLISECONDS_FROM else round(value * 1000)))
     return None
+
+
+def read_moments(values: Sequence[Any]) -> list[datetime | None]:
+    """`read_moment` of each of `values`; many whole milliseconds take one call together, a third of one call each."""
+    if (
+        len(values) >= _WORTH_A_CALL
+        and set(map(type, values)) == {int}
+        and min(values) >= _MILLISECONDS_FROM
+        and max(values) < EXACT_MS
+    ):
+        return msgspec.convert([value / 1000 for value in values], _MOMENTS, strict=False)
+    return [read_moment(value) for value in values]
 
 
 def _utc(moment: datetime) -> datetime | None:

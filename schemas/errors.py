@@ -96,9 +96,9 @@ def fingerprint(class_: str, type_: str, message: str, props: Mapping[str, Any])
     too if no frame names a function, as in minified code. A client's own `fingerprint` in `props`, one text or several,
     comes before all of that. (Sentry's and PostHog's order: client, stack, type and message.)
     """
-    identity = _identity(type_, props)
+    identity = _identity(type_, props) if type_ in _IDENTIFYING else ""
     if not identity:
-        kind = str(props.get("error_type", "")) or _type_in(message) or type_
+        kind = str(props.get("error_type", "")) or (_type_in(message) if message else "") or type_
         frames = _frames(props)
         places, is_named = _own_places(frames) if frames else ("", False)
         said = "" if is_named else _template(message[:_MESSAGE_MAX_CHARS])
@@ -123,7 +123,7 @@ def _digest(text: str) -> str:
 
 def _identity(type_: str, props: Mapping[str, Any]) -> str:
     found = []
-    for names in _IDENTIFYING.get(type_, ()):
+    for names in _IDENTIFYING[type_]:
         name = next((name for name in names if props.get(name) not in (None, "")), names[0])
         value = str(props.get(name) or "")[:_MESSAGE_MAX_CHARS]
         if name == "blocked_uri":  # one cause is who was blocked, not the path of each of that host's scripts

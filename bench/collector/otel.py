@@ -19,7 +19,11 @@ _MANIFEST: Final = {
     "exporters": [
         {"gomod": f"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter v{_VERSION}"}
     ],
-    "providers": [{"gomod": f"go.opentelemetry.io/collector/confmap/provider/fileprovider v{_PROVIDERS}"}],
+    # Without the provider of `env:`, its default scheme, the collector does not start, though nothing is read there.
+    "providers": [
+        {"gomod": f"go.opentelemetry.io/collector/confmap/provider/{name} v{_PROVIDERS}"}
+        for name in ("fileprovider", "envprovider")
+    ],
 }
 
 

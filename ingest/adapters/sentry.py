@@ -18,8 +18,9 @@ from ingest.adapters.sentry_session import aggregates_of, session_of
 from ingest.adapters.source import from_browser
 from ingest.adapters.values import moment, string
 from ingest.decode import Item, Submission, too_many_events
+from ingest.draft import Draft
 from ingest.refusal import Refusal, RequestError
-from schemas.openapi import IncomingEvent, Verdicts
+from schemas.openapi import Verdicts
 
 _READERS: Final[dict[str, Callable[[Mapping[str, Any]], Sequence[Item]]]] = {
     "event": lambda data: [event_of(data)],
@@ -97,7 +98,7 @@ def _key_of_dsn(dsn: str) -> bytes:
 
 def _answer(_request: Request, submission: Submission, _verdicts: Verdicts) -> Answer:
     """The event's id, as Sentry answers; SDKs want any JSON with 200."""
-    ids = [item.event_id for item in submission.items if isinstance(item, IncomingEvent) and item.event_id]
+    ids = [item.event_id for item in submission.items if isinstance(item, Draft) and item.event_id]
     return Answer(body=msgspec.json.encode({"id": ids[0]} if ids else {}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from ingest.paths import path_of
 from ingest.refusal import RequestError
 from ingest.scan import scan_array
 from ingest.skew import THRESHOLD
-from ingest.times import read_moment
+from ingest.times import read_moment, read_moments
 from schemas.event import Event, partition_key
 from schemas.openapi import Verdicts
 from schemas.rows import RejectedRow
@@ -63,8 +64,8 @@ class Lines:
 
     lines: list[tuple[str, int, bytes]] = field(default_factory=list)
 
-    def add(self, topic: str, partition: int, line: bytes, received_at_ms: int, ticket: Ticket) -> None:
-        self.lines.append((topic, partition, line))
+    def add(self, topic: str, partition: int, lines: Sequence[bytes], received_at_ms: int, ticket: Ticket) -> None:
+        self.lines += [(topic, partition, line) for line in lines]
 
 
 @dataclass
@@ -80,8 +81,13 @@ def take(body: bytes) -> tuple[Verdicts, list[tuple[str, int, bytes]]]:
 
 
 def without_assigned(lines: list[tuple[str, int, bytes]]) -> list[dict[str, Any]]:
-    """The lines as objects, without the ids that are made up anew each time."""
-    return [{k: v for k, v in json.loads(line).items() if k not in ("rejected_id", "event_id")} for _, _, line in lines]
+    """The lines as objects, without the ids that are made up anew each time, and by which an event may find its
+    partition: so in an order of their own.
+    """
+    found = [
+        {k: v for k, v in json.loads(line).items() if k not in ("rejected_id", "event_id")} for _, _, line in lines
+    ]
+    return sorted(found, key=json.dumps)
 
 
 @given(st.lists(events, max_size=8))
@@ -114,6 +120,17 @@ def test_the_strict_and_the_lenient_reading_agree(sent: list[dict[str, Any]]) ->
     assert without_assigned([line for line in strict[1] if line[0] != "rejected"]) == without_assigned(
         [line for line in lenient[1] if line[0] != "rejected"]
     )
+
+
+@given(st.lists(st.sampled_from(["ann", "bob"]), max_size=30))
+def test_a_visitor_s_events_keep_their_order(visitors: list[str]) -> None:
+    sent = [{"type": "click", "visitor_id": who, "event_id": f"{place:02}"} for place, who in enumerate(visitors)]
+    _, lines = take(json.dumps(sent).encode())
+    for who in ("ann", "bob"):
+        found = [
+            event["event_id"] for event in (json.loads(line) for _, _, line in lines) if event["visitor_id"] == who
+        ]
+        assert found == sorted(found)
 
 
 @given(st.lists(likely_events, max_size=5))
@@ -194,6 +211,15 @@ def test_any_moment_is_usable_or_none(said: Any) -> None:
     moment = read_moment(said)
     assert moment is None or (moment.tzinfo is UTC and 1971 <= moment.year <= 2299 and moment.microsecond % 1000 == 0)
     assert moment is None or read_moment(moment) == moment
+
+
+@given(
+    st.lists(st.integers(0, 10**14), min_size=20, max_size=40)
+    | st.lists(st.integers(10**11, 4 * 10**12 - 1), min_size=20, max_size=40)
+    | st.lists(st.one_of(values, st.floats(), st.datetimes(), st.integers(10**11, 10**13)), max_size=40)
+)
+def test_many_moments_are_read_as_each_alone(said: list[Any]) -> None:
+    assert read_moments(said) == [read_moment(value) for value in said]
 
 
 @given(st.text(alphabet="ab/:?#.", max_size=20))

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.adapters.adapter import Request
-from schemas.openapi import IncomingEvent, RejectedEvent, Verdicts
+from ingest.draft import Draft
+from schemas.openapi import RejectedEvent, Verdicts
 
 RECEIVED_AT = datetime(2026, 11, 22, 16, 10, 10, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ def request(
 
 def fields(item: object) -> dict[str, Any]:
     """What an event says: its fields that are there."""
-    assert isinstance(item, IncomingEvent), item
+    assert isinstance(item, Draft), item
     return {name: value for name in item.__struct_fields__ if (value := getattr(item, name)) is not None}
 
 

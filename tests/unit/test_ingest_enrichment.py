@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import ValidationError
 
 from ingest.context import NO_CONTEXT, ContextReader, RequestContext
 from ingest.cookie import VisitorCookie
+from ingest.draft import Draft
 from ingest.enrichment import Enrichment
+from ingest.lines import LineWriter
 from schemas.event import Event, from_ms, partition_key
-from schemas.openapi import IncomingEvent
 from schemas.settings import CookieSettings, LimitSettings, PrivacySettings
 
 NOW = from_ms(1_795_521_600_000)
@@ -26,13 +28,14 @@ def enriched(
     enrichment: Enrichment = ENRICHMENT,
     *,
     server_side: bool = False,
-    sent: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Event:
-    event = Event(event_id="e", site="shop", kind="clickstream", type="page_view", ts=NOW, received_at=NOW, **fields)
-    enrichment.of(context, server_side=server_side, received_ms=0)(
-        event, IncomingEvent(type="page_view", **(sent or {}))
-    )
+    """The event that is written; its key is the one that the enrichment gave."""
+    draft = Draft(event_id="e", kind="clickstream", type="page_view", ts=NOW, **fields)
+    (key,) = enrichment.of("shop", context, server_side=server_side, received_ms=0)([draft])
+    (line,) = LineWriter("shop", NOW, None, masks=False)([draft])
+    event = msgspec.json.decode(line, type=Event)
+    assert partition_key(event) == f"shop:{key}".encode()
     return event
 
 
@@ -44,8 +47,8 @@ def test_the_request_s_agent_fills_what_the_client_left_open() -> None:
 
 
 def test_an_event_s_own_agent_wins_over_the_request_s() -> None:
-    assert enriched(RequestContext(user_agent=GOOGLEBOT), sent={"user_agent": FIREFOX}).browser == "Firefox"
-    assert enriched(RequestContext(user_agent=FIREFOX), sent={"user_agent": GOOGLEBOT}).is_bot
+    assert enriched(RequestContext(user_agent=GOOGLEBOT), user_agent=FIREFOX).browser == "Firefox"
+    assert enriched(RequestContext(user_agent=FIREFOX), user_agent=GOOGLEBOT).is_bot
 
 
 def test_the_agent_of_a_server_is_not_its_visitors() -> None:
@@ -66,11 +69,11 @@ def test_no_address_is_kept_unless_the_settings_say_so() -> None:
 
 
 def test_an_address_that_a_browser_claims_is_not_believed() -> None:
-    sent = {"ip": "198.51.100.7"}
+    said = "198.51.100.7"
     browser = RequestContext(ip="203.0.113.77", from_browser=True)
     server = RequestContext(ip="203.0.113.77")
-    assert enriched(browser, TRUNCATING, sent=sent).ip == "203.0.113.0"
-    assert enriched(server, TRUNCATING, sent=sent).ip == "198.51.100.0"
+    assert enriched(browser, TRUNCATING, ip=said).ip == "203.0.113.0"
+    assert enriched(server, TRUNCATING, ip=said).ip == "198.51.100.0"
     assert enriched(server, TRUNCATING, server_side=True).ip == ""
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from ingest.draft import Draft
 from ingest.masking import RULES, mask_event, mask_json, mask_text
-from schemas.event import Event, from_ms
+from schemas.event import from_ms
 
 NOW = from_ms(1_795_521_600_000)
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -72,9 +73,9 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert mask_text(text) == text
 
 
-def event(**fields: Any) -> Event:
+def event(**fields: Any) -> Draft:
     kind = fields.pop("kind", "clickstream")
-    return Event(event_id="e", site="shop", kind=kind, type="js_error", ts=NOW, received_at=NOW, **fields)
+    return Draft(event_id="e", kind=kind, type="js_error", ts=NOW, **fields)
 
 
 def test_every_text_of_an_event_is_masked_and_its_ids_are_not() -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest import skew
+from ingest.draft import Draft
 from ingest.skew import ClockSkews
-from schemas.openapi import IncomingEvent
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NONE = timedelta()
@@ -17,7 +17,7 @@ NONE = timedelta()
 def shift_of(skews: ClockSkews, behind: timedelta, who: str = "ann") -> timedelta:
     """The correction of an event of `who` in a request that arrives at noon, sent when its clock was `behind`."""
     shift = skews.of("shop", NOON - behind, NOON, otherwise="")
-    return NONE if shift is None else shift(IncomingEvent(type="click", visitor_id=who))
+    return NONE if shift is None else shift(Draft(type="click", visitor_id=who))
 
 
 def minutes(number: float) -> timedelta:
@@ -67,7 +67,7 @@ def test_an_event_without_ids_is_its_address_s() -> None:
     for behind in (minutes(7.4), minutes(7.6)):
         shift = skews.of("shop", NOON - behind, NOON, otherwise="203.0.113.9")
         assert shift is not None
-        assert shift(IncomingEvent(type="click")) == minutes(5)
+        assert shift(Draft(type="click")) == minutes(5)
 
 
 def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_an_impossible_age_is_not_believed() -> None:
 
 def test_reports_of_one_body_are_judged_one_by_one() -> None:
     items = BROWSER_REPORTS.read(request("/v1/reports", [report("crash", {}), 1, {}, report("crash", {})])).items
-    assert [type(item).__name__ for item in items] == ["IncomingEvent", "Refusal", "Refusal", "IncomingEvent"]
+    assert [type(item).__name__ for item in items] == ["Draft", "Refusal", "Refusal", "Draft"]
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"{", b"1"])
