@@ -45,7 +45,7 @@ def main() -> None:
         else:
             body = await read_body(receive, None, budget, ingest.max_body_bytes)
             ticket = Ticket()
-            batcher.add(topic, next(numbers) % sink.partitions, body, 0, ticket)
+            batcher.add(topic, next(numbers) % sink.partitions, (body,), 0, ticket)
             budget.give(len(body))
             await ticket.acknowledged()
             await respond(send, 200, b'{"accepted":1,"rejected":[]}')
