@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
@@ -17,6 +18,10 @@ from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs l
 from ingest.protocol import HEAD_TIMEOUT_S, GuardedProtocol
 
 _TIMEOUT_S: Final = HEAD_TIMEOUT_S  # a handshake is two packets from either side
+
+
+class TlsError(Exception):
+    """Certificate or key cannot be used; the text names the files, the cause and the fix."""
 
 
 class Handshake(asyncio.Protocol):
@@ -47,6 +52,29 @@ class Handshake(asyncio.Protocol):
         self._under_way.discard(done)
         if done.cancelled() or done.exception() is not None:
             connection.abort()
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What a server speaks TLS by. Raises TlsError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        for file in (certificate, key):
+            file.read_bytes()  # of one that it cannot read, ssl does not say which
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        cause = "the key is another certificate's" if mismatch else "they hold no readable certificate and key"
+        raise TlsError(_problem(certificate, key, cause)) from error
+    except OSError as error:
+        raise TlsError(_problem(certificate, key, f"{error.filename}: {error.strerror}")) from error
+    return context
+
+
+def _problem(certificate: Path, key: Path, cause: str) -> str:
+    return (
+        f"TLS certificate {certificate} with key {key}: {cause}. Set ingest.tls_certificate to a PEM file with the "
+        "chain of certificates, its own first, and ingest.tls_key to one with its private key."
+    )
 
 
 def shaken(protocol: Callable[..., GuardedProtocol], context: ssl.SSLContext) -> Callable[..., Handshake]:

@@ -12,12 +12,12 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
 from ingest.app import create_app
-from ingest.handshake import shaken
+from ingest.handshake import shaken, tls_context
 from ingest.protocol import GuardedProtocol, guarded
 from schemas.logs import get_logger
 from schemas.settings import IngestSettings, Settings
@@ -43,15 +43,6 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, *, stop_timeout_s: float) -> None:
         super().__init__(config)
         self._stop_timeout_s = stop_timeout_s
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen; handshakes are ours (see `handshake`)."""
-        config = self.config
-        if config.ssl is not None:
-            # uvicorn calls it to make a connection, and does nothing else with it
-            config.http_protocol_class = shaken(config.http_protocol_class, config.ssl)  # type: ignore[assignment,arg-type]
-            config.ssl = None
-        await super().startup(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,17 +76,21 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then stop accepting, answer what is in hand, flush, and return.
 
-    Exits with 3 when the port or the spool cannot be had; the log says why.
+    Exits with 3 when the port or the spool cannot be had; the log says why. Raises GeoIpError or TlsError when a file
+    that the settings name cannot be used.
     """
     ingest = settings.ingest
     app = create_app(settings)
+    protocol: Any = guarded(_connections(ingest))  # uvicorn calls it for each connection, and asks no more of it
+    if ingest.tls_certificate is not None and ingest.tls_key is not None:
+        protocol = shaken(protocol, tls_context(ingest.tls_certificate, ingest.tls_key))
     tune_interpreter()
     config = uvicorn.Config(
         app,
         host=ingest.host,
         port=ingest.port,
         loop="uvloop",
-        http=guarded(_connections(ingest)),
+        http=protocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -105,8 +100,6 @@ def serve(settings: Settings) -> None:
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, int(ingest.stop_timeout_s * _GRACE_SHARE)),
-        ssl_certfile=ingest.tls_certificate,
-        ssl_keyfile=ingest.tls_key,
     )
     scheme = "https" if ingest.tls_certificate else "http"
     _log.info("collector starts", scheme=scheme, host=ingest.host, port=ingest.port)

@@ -323,9 +323,26 @@ def test_handshakes_that_are_never_finished_are_few_and_short(tmp_path: Path) ->
         assert process.stop() == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "cause"), [(None, "No such file or directory"), ("no certificate", "they hold no readable")]
+)
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, cause: str) -> None:
+    env = tls_settings(tmp_path)
+    if content is None:
+        (tmp_path / CERTIFICATE).unlink()
+    else:
+        (tmp_path / CERTIFICATE).write_text(content)
+    process = CollectorProcess(tmp_path, NOWHERE, env)
+    with pytest.raises(AssertionError, match=rf"collector: TLS certificate .*{cause}.*ingest\.tls_key"):
+        process.start()
+    assert "Traceback" not in process.log.read_text()
+
+
 def test_a_certificate_without_its_key_is_named(tmp_path: Path) -> None:
     process = CollectorProcess(tmp_path, "127.0.0.1:1", {"SNAG_INGEST__TLS_CERTIFICATE": "c.pem"})
-    with pytest.raises(AssertionError, match=r"TLS needs both ingest\.tls_certificate and ingest\.tls_key"):
+    with pytest.raises(
+        AssertionError, match=r"collector: Setting .*TLS needs both ingest\.tls_cert.* and ingest\.tls_key"
+    ):
         process.start()
 
 
