@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import random
+import re
 
-from ingest.agents import AGENT_MAX_CHARS, NOTHING, Agent, Agents
+import pytest
+from crawlerdetect import CrawlerDetect, providers  # type: ignore[import-untyped]  # ships no type information
+
+from ingest.agents import AGENT_MAX_CHARS, NOTHING, Agent, Agents, crawler_search
 
 AGENTS = Agents()
 
@@ -91,6 +95,31 @@ def test_the_library_of_a_server_says_nothing_of_its_visitors(user_agent: str) -
 
 def test_a_library_that_a_visitor_itself_uses_is_a_bot() -> None:
     assert AGENTS.of_event("curl/8.5.0").is_bot
+
+
+def test_a_crawler_is_what_crawlerdetect_says_it_is() -> None:
+    ours, theirs = crawler_search(providers.crawlers.data, providers.exclusions.data), CrawlerDetect()
+    seeded = random.Random(7)
+    names = [re.sub(r"[\\^$?*+()\[\]|{}]", "", pattern) for pattern in providers.crawlers.data]
+    words = [*WINDOWS.split(), *IPHONE.split(), *TABLET.split(), "YandexSearch", "curl/8", "+http://a.example/"]
+    agents = [*names, WINDOWS, MAC, IPHONE, IPAD, PHONE, TABLET, TV, FIREFOX, GOOGLEBOT, "", " "]
+    agents += [" ".join(seeded.choices([*words, seeded.choice(names)], k=5)) for _ in range(2000)]
+    assert [agent for agent in agents if ours(agent) != theirs.is_crawler(agent)] == []
+    assert len({ours(agent) for agent in agents}) == 2
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        ("Android Mobile", "mobile"),
+        ("Mobile Android", "tablet"),
+        ("Silk/1 Mobile Safari", "mobile"),
+        ("Silk/1 Safari", "tablet"),
+        ("Android Mobile Android", "tablet"),
+    ],
+)
+def test_a_tablet_says_nothing_of_mobile_behind_its_system(user_agent: str, device: str) -> None:
+    assert AGENTS.of_event(user_agent).device == device
 
 
 @pytest.mark.parametrize("user_agent", ["", "\x00\xff", "x" * 100_000, "(" * 5_000, "Mozilla/5.0 " * 5_000])
