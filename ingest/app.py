@@ -72,6 +72,10 @@ class App:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
+    def refused(self, reason: str) -> None:
+        """Count a connection that was ended before there was a request."""
+        self._status.refused(reason)
+
     async def _nothing_there(self, scope: Scope, send: Send) -> None:
         """Say that there is no such route, also to a page: without CORS its console would speak of CORS only."""
         headers = dict(scope["headers"])

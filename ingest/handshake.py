@@ -38,6 +38,7 @@ class Handshake(asyncio.Protocol):
         """Begin the handshake, or end the connection: before there is TLS, nothing can be said on it."""
         connection = cast(asyncio.Transport, transport)
         if len(self._under_way) >= self._protocol.max_connections:
+            self._protocol.refused("too_many_connections")
             connection.abort()
             return
         loop = self._protocol.loop
@@ -51,6 +52,7 @@ class Handshake(asyncio.Protocol):
     def _done(self, connection: asyncio.Transport, done: asyncio.Future[None]) -> None:
         self._under_way.discard(done)
         if done.cancelled() or done.exception() is not None:
+            self._protocol.refused("handshake_failed")
             connection.abort()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import httptools
@@ -72,6 +73,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._ended = False  # a request, in what has come last
         self._waits_since: float | None = self.loop.time()
+
+    @staticmethod
+    def refused(reason: str) -> None:
+        """Called with the reason when a connection is ended before there is a request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Take the connection, or say politely that there are too many."""
@@ -172,15 +177,18 @@ class GuardedProtocol(HttpToolsProtocol):
             else:
                 self.transport.close()
         elif waited_s > WHOLE_TIMEOUT_S:
+            self.refused("body_timeout")
             self.transport.abort()
 
     def _refuse(self, code: Any) -> None:
         if not self.transport.is_closing():
+            self.refused(code)
             self.transport.write(_answer(RequestError(code)))
             self.transport.close()
 
     def _turn_away(self, transport: asyncio.Transport) -> None:
         self._is_turned_away = True
+        self.refused("too_many_connections")
         transport.write(_answer(RequestError("too_many_connections", retry_after_s=RETRY_AFTER_S)))
         if len(self.turned_away) < self.max_connections:
             self.turned_away.add(transport)
@@ -193,9 +201,15 @@ class GuardedProtocol(HttpToolsProtocol):
         transport.abort()
 
 
-def guarded(max_connections: int) -> type[GuardedProtocol]:
-    """The protocol of a server that holds at most `max_connections`, and as many more while it turns them away."""
-    return type("Guarded", (GuardedProtocol,), {"max_connections": max_connections, "turned_away": set()})
+def guarded(max_connections: int, refused: Callable[[str], None] | None = None) -> type[GuardedProtocol]:
+    """The protocol of a server that holds at most `max_connections`, and as many more while it turns them away.
+
+    `refused` is called with the reason of each connection that is ended before there is a request.
+    """
+    bounds: dict[str, Any] = {"max_connections": max_connections, "turned_away": set()}
+    if refused is not None:
+        bounds["refused"] = staticmethod(refused)
+    return type("Guarded", (GuardedProtocol,), bounds)
 
 
 def _answer(error: RequestError) -> bytes:

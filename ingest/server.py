@@ -81,7 +81,7 @@ def serve(settings: Settings) -> None:
     """
     ingest = settings.ingest
     app = create_app(settings)
-    protocol: Any = guarded(_connections(ingest))  # uvicorn calls it for each connection, and asks no more of it
+    protocol: Any = guarded(_connections(ingest), app.refused)  # uvicorn makes connections by it, and asks no more
     if ingest.tls_certificate is not None and ingest.tls_key is not None:
         protocol = shaken(protocol, tls_context(ingest.tls_certificate, ingest.tls_key))
     tune_interpreter()

@@ -76,6 +76,10 @@ class StatusRoutes:
         """Count one request that no wire format's route has counted."""
         self._metrics.counter("snag_ingest_requests_total", route, str(status)).inc()
 
+    def refused(self, reason: str) -> None:
+        """Count one connection that was ended before there was a request."""
+        self._metrics.counter("snag_ingest_connections_refused_total", reason).inc()
+
     def observe(self) -> None:
         """Bring the gauges up to date."""
         gauge, spool = self._metrics.gauge, self._storage.spool

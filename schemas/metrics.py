@@ -14,6 +14,7 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 MetricName = Literal[
     "snag_ingest_requests_total",
+    "snag_ingest_connections_refused_total",
     "snag_ingest_events_accepted_total",
     "snag_ingest_events_rejected_total",
     "snag_ingest_events_opted_out_total",
@@ -64,6 +65,9 @@ class Metric:
 
 METRICS: Final[dict[MetricName, Metric]] = {
     "snag_ingest_requests_total": Metric(Counter, "HTTP requests answered.", ("route", "status")),
+    "snag_ingest_connections_refused_total": Metric(
+        Counter, "Connections ended before there was a request: too many, too slow, too long a head.", ("reason",)
+    ),
     "snag_ingest_events_accepted_total": Metric(
         Counter, "Events acknowledged: durable in Kafka or in the spool.", ("route", "site", "kind")
     ),

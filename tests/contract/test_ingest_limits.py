@@ -179,8 +179,10 @@ def test_more_connections_than_it_holds_are_turned_away_politely(collector: Coll
         flood = [stack.enter_context(connect(collector)) for _ in range(FLOOD)]
         answers = turned_away(flood, MAX_CONNECTIONS - 1)
         assert answers == {503: FLOOD - len(flood)}
+        refused = FLOOD - len(flood)
         assert is_served(held), "those who were there are served"
     wait_for(lambda: collector.post({"type": "click"}).status == 200, DEADLINE_S, "there is room again")
+    assert collector.metric('snag_ingest_connections_refused_total{reason="too_many_connections"}') >= refused
     assert memory_bytes(collector) - before < ALLOWED_GROWTH_BYTES
 
 
