@@ -37,8 +37,8 @@ def json_of(request: Request) -> bytes:
     """
     body = (request.body if request.method == "POST" else request.query).removeprefix(_BOM).strip()
     if _FORM.match(body):
-        fields = arguments_of(body)
-        body = next((fields[name] for name in _FORM_FIELDS if name in fields), body)
+        found = form_field(arguments_of(body))
+        body = body if found is None else found
     if body[:1] == b"%":
         body = unquote_to_bytes(body)
     if body[:1] not in (b"{", b"[") and (decoded := from_base64(body)):
@@ -46,6 +46,16 @@ def json_of(request: Request) -> bytes:
     if not body:
         raise RequestError("empty_body")
     return body
+
+
+def form_field(arguments: Mapping[bytes, bytes]) -> bytes | None:
+    """The value in a form that holds events; None if none of its names is known for that."""
+    return next((arguments[name] for name in _FORM_FIELDS if name in arguments), None)
+
+
+def is_form(body: bytes) -> bool:
+    """Whether `body` is a form's: names and values rather than JSON."""
+    return body[:1] not in (b"{", b"[") and _FORM.match(body) is not None
 
 
 def from_base64(text: bytes) -> bytes | None:
