@@ -21,6 +21,7 @@ __all__ = ["Place", "Portion", "Spool", "SpoolError"]
 
 _log = get_logger(__name__)
 
+_PATIENCE: Final = 10  # times that a segment is read in vain, a second apart, before others are read first
 _SEGMENTS_MIN: Final = 16  # however small the bound is, so that draining frees room early
 
 
@@ -33,6 +34,7 @@ class _Segment:
     oldest_ms: int
     drained_bytes: int = 0
     damaged: bool = False
+    failures: int = 0  # of reading it
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,21 @@ class Spool(Outcomes):
     async def next_portion(self) -> Portion | None:
         """The oldest records that were not released, at most a segment's worth; None when there are none.
 
-        Raises OSError when they cannot be read now.
+        Raises OSError when they cannot be read now. A segment of which that was said often comes behind all others.
         """
-        for segment in tuple(self._segments):
-            if segment.drained_bytes < segment.durable_bytes:
+        for segment in sorted(self._segments, key=lambda found: found.failures >= _PATIENCE):
+            if segment.drained_bytes == segment.durable_bytes:
+                continue
+            try:
                 portion = await self._read(segment)
-                if portion.records:
-                    return portion
+            except FileNotFoundError as error:
+                self._let_go(segment, str(error))
+                continue
+            except OSError:
+                segment.failures += 1
+                raise
+            if portion.records:
+                return portion
         return None
 
     def release(self, place: Place) -> None:
@@ -205,14 +215,22 @@ class Spool(Outcomes):
             segment.oldest_ms = records[0][0].received_at_ms
         return Portion(records)
 
+    def _let_go(self, segment: _Segment, reason: str) -> None:
+        """Forget a segment that is gone."""
+        lost_bytes = segment.durable_bytes - segment.drained_bytes
+        self.damaged_bytes += lost_bytes
+        _log.error("a segment was removed by somebody else", lost_bytes=lost_bytes, reason=reason)
+        self._segments.remove(segment)
+        self._kept_bytes -= segment.durable_bytes
+
     def _retire_drained(self) -> None:
         """Remove drained segments; the newest only while nothing is on its way into it."""
         assert self._writer is not None  # noqa: S101  open() is what makes a spool
-        while self._segments:
-            segment = self._segments[0]
-            if segment.drained_bytes < segment.durable_bytes or (len(self._segments) == 1 and self._appending):
-                return
-            self._segments.popleft()
+        for segment in tuple(self._segments):
+            is_newest = segment is self._segments[-1]
+            if segment.drained_bytes < segment.durable_bytes or (is_newest and self._appending):
+                continue
+            self._segments.remove(segment)
             self._kept_bytes -= segment.durable_bytes
             self._writer.submit(Retire(segment.number, segment.damaged))
 

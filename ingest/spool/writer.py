@@ -125,6 +125,8 @@ class SegmentWriter:
                 self._begin()
             _write_all(self._fd, b"".join(frames))
             _sync_data(self._fd)
+            if not os.fstat(self._fd).st_nlink:
+                raise FileNotFoundError(f"segment {self._segment} was removed by somebody else")
         except (OSError, ValueError) as error:
             # Nothing more is appended here: after a failed fsync nobody knows what the file holds behind this point.
             self._abandon()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from ingest.spool import Place, Record, Spool, SpoolError, slot
+from ingest.spool import spool as spool_module
 from ingest.spool.frame import encode
 from ingest.spool.slot import take_slot
 from tests.support.wait import until
@@ -158,6 +160,55 @@ async def test_a_file_of_rubbish_is_no_hindrance(running: Running) -> None:
     segment.with_name("000000000000.seg").write_bytes(b"rubbish" * 1000)
     again = running.open()
     assert await take_all(again) == [record(1)]
+
+
+async def test_a_segment_that_somebody_removes_holds_up_nobody_and_takes_nothing_more(running: Running) -> None:
+    spool = running.open(max_bytes=MIB)
+    await put(spool, *(record(i, 20_000) for i in range(4)))  # a segment is full with them
+    await put(spool, record(5))
+    full, open_ = running.segments()
+    full.unlink()
+    assert await spool.next_portion() is not None
+    open_.unlink()
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[Place | SpoolError] = loop.create_future()
+    spool.append(record(6), outcome.set_result)
+    assert isinstance(await outcome, SpoolError), "it would be lost, and must not be acknowledged"
+    await put(spool, record(7))
+    assert await take_all(spool) == [record(7)]
+    assert spool.used_bytes == 0
+    assert spool.damaged_bytes == sum(len(encode(record(i, 20_000))) for i in range(4)) + len(encode(record(5)))
+
+
+async def test_a_segment_that_cannot_be_read_is_passed_over_in_the_end_and_read_when_it_can(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = running.open(max_bytes=MIB)
+    kept = [record(i, 20_000) for i in range(4)]
+    await put(spool, *kept)
+    await put(spool, record(5))
+    bad, _ = running.segments()
+    read = spool_module._bytes_of
+
+    def failing(path: Path, start: int, end: int) -> bytes:
+        if path == bad:
+            raise OSError(errno.EIO, "a bad sector")
+        return read(path, start, end)
+
+    monkeypatch.setattr(spool_module, "_bytes_of", failing)
+    for _ in range(10):
+        with pytest.raises(OSError, match="bad sector"):
+            await spool.next_portion()
+    portion = await spool.next_portion()
+    assert portion is not None
+    assert [one for one, _ in portion.records] == [record(5)]
+    spool.release(portion.records[-1][1])
+    await until(lambda: running.segments() == [bad])
+    with pytest.raises(OSError, match="bad sector"):
+        await spool.next_portion()
+    monkeypatch.undo()
+    assert await take_all(spool) == kept
+    assert (spool.used_bytes, spool.damaged_bytes) == (0, 0)
 
 
 async def test_what_does_not_fit_is_refused_at_once_and_fits_when_there_is_room(running: Running) -> None:
