@@ -40,7 +40,9 @@ def ours(
     """Snag's collector, or with another `module` the floor, which reads the same settings."""
     directory.mkdir()
     port = free_port()
-    kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"{directory.name}-", partitions=PARTITIONS)
+    kafka = KafkaSettings(
+        bootstrap=bootstrap, topic_prefix=f"{directory.parent.name}-{directory.name}-", partitions=PARTITIONS
+    )
     create_topics(kafka)
     env = {
         "SNAG_KAFKA__BOOTSTRAP": bootstrap,
@@ -66,7 +68,9 @@ def otel_collector(directory: Path, bootstrap: str, sizes: list[int], binary: Pa
     """The OpenTelemetry Collector."""
     directory.mkdir()
     port = free_port()
-    kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"{directory.name}-", partitions=PARTITIONS)
+    kafka = KafkaSettings(
+        bootstrap=bootstrap, topic_prefix=f"{directory.parent.name}-{directory.name}-", partitions=PARTITIONS
+    )
     create_topics(kafka)
     config = otel.config(
         directory / "otel.yaml", port=port, bootstrap=bootstrap, topic=f"{kafka.topic_prefix}clickstream"
@@ -80,6 +84,12 @@ def otel_collector(directory: Path, bootstrap: str, sizes: list[int], binary: Pa
         yield Subject("OpenTelemetry Collector", f"http://127.0.0.1:{port}/v1/logs", posted, process)
     finally:
         process.stop()
+
+
+def _kafka(directory: Path, bootstrap: str) -> KafkaSettings:
+    """Topics of the subject's own, also when it comes again in another round's directory."""
+    prefix = f"{directory.parent.name}-{directory.name}-"
+    return KafkaSettings(bootstrap=bootstrap, topic_prefix=prefix, partitions=PARTITIONS)
 
 
 def _listens(port: int) -> bool:
