@@ -17,6 +17,7 @@ from ingest.decode import Submission
 from ingest.draft import Draft
 from ingest.enrichment import Enrichment
 from ingest.event_ids import EventIds
+from ingest.findings import Effort
 from ingest.lines import LineWriter
 from ingest.masking import mask_json, mask_text
 from ingest.normalise import Normaliser
@@ -140,6 +141,7 @@ class Intake:
         if refused:
             refused.sort(key=itemgetter(0))
             originals = submission.originals()
+            effort = Effort()
             for index, refusal in refused:
                 verdicts.rejected.append(
                     RejectedEvent(
@@ -158,8 +160,8 @@ class Intake:
                     event_id=refusal.event_id,
                     code=refusal.code,
                     field=refusal.field,
-                    message=self._masked(refusal.message),
-                    raw=self._masked(_text(originals[index]), mask_json),
+                    message=self._masked(refusal.message, effort),
+                    raw=self._masked(_text(originals[index]), effort, mask_json),
                 )
                 self._reject(row, ticket)
         return Receipt(ticket, verdicts, accepted)
@@ -197,21 +199,21 @@ class Intake:
 
     def reject_body(self, site: str, error: RequestError, body: bytes, received_at: datetime) -> Ticket:
         """Keep the start of a `body` that could not be read, with the reason."""
-        problem = error.problem()
+        problem, effort = error.problem(), Effort()
         row = RejectedRow(
             rejected_id=self._next_id(),
             received_at=received_at,
             site=site,
             code=error.code,
-            message=self._masked(f"{problem.message} {problem.detail}".strip()),
-            raw=self._masked(_text(body), mask_json),
+            message=self._masked(f"{problem.message} {problem.detail}".strip(), effort),
+            raw=self._masked(_text(body), effort, mask_json),
         )
         ticket = Ticket()
         self._reject(row, ticket)
         return ticket
 
-    def _masked(self, text: str, mask: Callable[[str], str] = mask_text) -> str:
-        return mask(text) if self._enrichment.masks else text
+    def _masked(self, text: str, effort: Effort, mask: Callable[[str, Effort], str] = mask_text) -> str:
+        return mask(text, effort) if self._enrichment.masks else text
 
     def _reject(self, row: RejectedRow, ticket: Ticket) -> None:
         partition = next(self._rejected_count) % self._layout.partitions

@@ -9,7 +9,9 @@ from typing import Final
 import msgspec
 
 from ingest.draft import Draft
-from ingest.masking import mask_event, rules_for
+from ingest.findings import Effort
+from ingest.masking import mask_event
+from ingest.secret_rules import rules_for
 
 _FIRST_MASKED: Final = b',"url":'  # what stands before it, times and ids mostly, is not masked: half of a line
 _LEAST_HEAD_BYTES: Final = 100  # the fields that every event has stand before, and take more than this
@@ -48,7 +50,8 @@ class LineWriter:
         texts = [line[at:] if (at := line.find(_FIRST_MASKED, _LEAST_HEAD_BYTES)) > 0 else line for line in lines]
         if rules_for(b"\n".join(texts)) is None:
             return
+        effort = Effort()
         for place, draft in enumerate(drafts):
             if rules_for(texts[place]) is not None:
-                mask_event(draft)
+                mask_event(draft, effort)
                 lines[place] = self._start + _encode(draft)[1:]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ingest.findings import A_FINDING, Effort, bytes_of, compiled
+
 CARD: Final = "[card]"
 
 MIN_DIGITS: Final = 13
@@ -27,10 +29,12 @@ _CARD_RANGES: Final = re.compile(
     r"|(?:60\d|508|8[12]\d)\d{13}"
 )
 
-_SEPARATOR: Final = r"(?: |-|\+|%20|\u00a0)"
-_RUN: Final = re.compile(rf"(?<![0-9A-Za-z_])[0-9]+(?:{_SEPARATOR}[0-9]+)*(?![0-9A-Za-z_])", re.ASCII)
+_SEPARATOR: Final = r"(?: |-|\+|%20|\xa0)"
+_RUN: Final = compiled(rf"(?:%20|^|[^0-9A-Za-z_])([0-9](?:{_SEPARATOR}?[0-9]){{{MIN_DIGITS - 1},}})([A-Za-z_])?")
+# Cards are printed in groups of three to six digits; dates and phone numbers in shorter ones.
+_ROW: Final = compiled(rf"(?:^|{_SEPARATOR})([0-9]{{3,}}(?:{_SEPARATOR}[0-9]{{3,}})*)")
 _GROUP: Final = re.compile(rf"{_SEPARATOR}?([0-9]+)", re.ASCII)
-_GROUP_MIN_DIGITS: Final = 3  # cards are printed in groups of three to six; dates and phone numbers in shorter ones
+_DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
 def is_card(digits: str) -> bool:
@@ -40,36 +44,36 @@ def is_card(digits: str) -> bool:
 
 def luhn_valid(digits: str) -> bool:
     """Whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        number = ord(digit) - 48
-        if place % 2:
-            number *= 2
-            if number > 9:
-                number -= 9
-        total += number
-    return total % 10 == 0
+    backwards = digits.encode()[::-1]
+    return (sum(backwards[::2]) - 48 * len(backwards[::2]) + sum(backwards[1::2].translate(_DOUBLED))) % 10 == 0
 
 
-def mask_cards(text: str) -> str:
+def mask_cards(text: str, effort: Effort) -> str:
     """`text` with CARD for each card number that stands there on its own, also as part of a longer row of groups."""
-    return _RUN.sub(_mask_run, text) if len(text) >= MIN_DIGITS else text
-
-
-def _mask_run(run: re.Match[str]) -> str:
-    text = run[0]
-    if len(text) < MIN_DIGITS:
-        return text
     masked, done = [], 0
-    for start, end in _cards(text):
-        masked += [text[done:start], CARD]
-        done = end
+    for found in _RUN.finditer(bytes_of(text)):
+        start, end = found.span(1)
+        for groups in _rows(text[start:end]):
+            if found[2] is not None and groups[-1][1] == end - start:
+                groups.pop()  # a letter follows: it is no number of its own
+            for first, last in _cards(groups, effort):
+                masked += [text[done : start + first], CARD]
+                done = start + last
     return "".join(masked) + text[done:] if masked else text
 
 
-def _cards(run: str) -> Iterator[tuple[int, int]]:
+def _rows(run: str) -> Iterator[list[tuple[int, int, str]]]:
+    """Rows of groups that may be parts of cards: where in the `run` each begins, where it ends, its digits."""
+    if run.isdecimal():
+        yield [(0, len(run), run)]
+        return
+    for row in _ROW.finditer(bytes_of(run)):
+        yield [(*group.span(1), group[1]) for group in _GROUP.finditer(run, *row.span(1))]
+
+
+def _cards(groups: list[tuple[int, int, str]], effort: Effort) -> Iterator[tuple[int, int]]:
     """Where in a row of groups of digits the card numbers are; of several that overlap the first and longest."""
-    groups = [(*group.span(1), group[1]) for group in _GROUP.finditer(run)]
+    effort.take(2 * A_FINDING * len(groups))  # check digits take as long again
     first = 0
     while first < len(groups):
         last = _last_group(groups, first)
@@ -85,7 +89,7 @@ def _last_group(groups: list[tuple[int, int, str]], first: int) -> int | None:
     for index in range(first, len(groups)):
         group = groups[index][2]
         digits += group
-        if len(group) < _GROUP_MIN_DIGITS or len(digits) > MAX_DIGITS:
+        if len(digits) > MAX_DIGITS:
             break
         if is_card(digits):
             found = index

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ingest.draft import Draft
 from ingest.luhn import luhn_valid
-from ingest.masking import RULES, mask_event, mask_text, rules_for
+from ingest.masking import mask_event, mask_text
+from ingest.secret_rules import RULES, rules_for
 from schemas.event import from_ms
 
 NOW = from_ms(1_795_521_600_000)

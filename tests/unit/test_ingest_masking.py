@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from ingest.draft import Draft
-from ingest.masking import RULES, mask_event, mask_json, mask_text
+from ingest.findings import MASKED, Effort
+from ingest.masking import mask_event, mask_json, mask_text
+from ingest.secret_rules import RULES
 from schemas.event import from_ms
 
 NOW = from_ms(1_795_521_600_000)
@@ -39,6 +41,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         ("?card=4111%201111%201111%201111&a", "?card=[card]&a"),
         ("card:\n4222222222222", "card:\n[card]"),
         ("3782 822463 10005", "[card]"),
+        ("?q=card%204111111111111111", "?q=card%20[card]"),
         ("mailto:joe.bloggs+shop@mail.example.co.uk?a", "mailto:[email]?a"),
         ("?email=joe%40shop.example&b", "?email=[email]&b"),
         ("jürgen@bücher.example", "[email]"),
@@ -131,6 +134,82 @@ def test_one_error_of_many_people_is_one_error() -> None:
 )
 def test_refused_json_is_masked_and_stays_json(text: str, masked: str) -> None:
     assert mask_json(text) == masked
+
+
+@pytest.mark.parametrize(("o", "c", "n"), [("[", "]", 900), ('{"a":', "}", 250), ("[", "]", 5000)])
+@pytest.mark.parametrize("secret", ["joe@mail.example", r"joe\u0040mail.example"])
+def test_refused_json_of_any_depth_is_masked(o: str, c: str, n: int, secret: str) -> None:
+    masked = mask_json(o * n + f'"{secret}"' + c * n)
+    assert "joe" not in masked
+    assert masked == o * n + '"[email]"' + c * n
+
+
+def test_an_event_of_any_depth_is_masked() -> None:
+    value: Any = "joe@mail.example"
+    for _ in range(5000):
+        value = [value]
+    masked = event(props={"a": value})
+    mask_event(masked)
+    found = (masked.props or {})["a"]
+    while isinstance(found, list):
+        (found,) = found
+    assert found == "[email]"
+
+
+HOSTILE = {
+    "parameters": "token=a&",
+    "parameters far apart": "token=" + "a" * 90 + "&",
+    "members": '"pwd":"a",',
+    "members that do not end": '"pwd":"a',
+    "credentials": "://a:b@c ",
+    "bearer": "bearer aaaaaaa1 ",
+    "tokens": "eyJaaaa.aaaa ",
+    "keys": "sk_live_0123456789 ",
+    "cards": "4111111111111111,",
+    "cards in groups": "4111 1111 1111 1111,",
+    "groups": "411 ",
+    "addresses": "a@b.cc ",
+    "domains": "#@b.cc ",
+    "at signs": "@",
+}
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
+def test_of_a_text_full_of_secrets_nothing_is_left_and_the_work_is_bounded(piece: str) -> None:
+    effort = Effort(2000)
+    masked = mask_text(piece * 5000, effort)
+    assert masked == MASKED
+    assert effort.left < 0
+    few = mask_text(piece * 20, Effort(2000))
+    assert few != MASKED
+    assert (few == piece * 20) is (piece in ("#@b.cc ", "@", "411 "))
+
+
+def test_when_the_effort_is_spent_an_event_keeps_its_ids_only() -> None:
+    effort = Effort(150)
+    first, second, last = (
+        event(kind="error", visitor_id="v", url="https://a/?token=b", message="joe@shop.example", props={"a": value})
+        for value in ("joe@shop.example", ["joe@shop.example"] * 20, 1)
+    )
+    for found in (first, second, last):
+        mask_event(found, effort)
+    assert (first.url, first.props) == ("https://a/?token=[masked]", {"a": "[email]"})
+    for found in (second, last):
+        assert (found.visitor_id, found.url, found.message) == ("v", MASKED, MASKED)
+        assert found.props == {"props": MASKED}
+        assert found.fingerprint
+
+
+def test_many_members_are_work_too() -> None:
+    """They take longer to walk through than a search over all of them."""
+    masked = event(props={"a": "joe@shop.example", "b": [1] * 1000})
+    mask_event(masked, Effort(500))
+    assert masked.props == {"props": MASKED}
+
+
+def test_refused_json_full_of_secrets_stays_json() -> None:
+    assert mask_json('{"a": [' + '"joe@shop.example",' * 50 + '""]}', Effort(100)) == '"[masked]"'
+    assert mask_json('{"a": "' + "joe@shop.example," * 50, Effort(100)) == "[masked]"
 
 
 def test_rules_have_names_of_their_own() -> None:
