@@ -33,6 +33,11 @@ RAW_MAX_BYTES: Final = 8 * 1024  # enough to see and mend an event; a flood of r
 
 _RECORD_OVERHEAD_BYTES: Final = 64 * 1024  # headers and framing around a largest line
 
+# What a request's lines may take. Ours are two to three times their body at most: a URL is said again as path and page,
+# and each event carries who sent it and when.
+_LARGEST_BODIES: Final = 4
+_EXTRA_EVENT_BYTES: Final = 1024
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -86,6 +91,7 @@ class Intake:
         self._layout = layout
         self._future_tolerance = timedelta(seconds=settings.future_tolerance_s)
         self._max_line_bytes = min(settings.max_event_bytes, MAX_RECORD_BYTES - _RECORD_OVERHEAD_BYTES)
+        self._max_lines_bytes = _LARGEST_BODIES * settings.max_body_bytes
         self._topics = {kind: topic.full_name(prefix) for kind, topic in TOPIC_OF_KIND.items()}
         self._rejected_topic = REJECTED.full_name(prefix)
         self._erasures_topic = ERASURES.full_name(prefix)
@@ -99,6 +105,7 @@ class Intake:
         """Take each event of `submission` or refuse it; either way it is on its way to Kafka when this returns.
 
         Of a visitor who opted out nothing is kept when the settings say so: the events count as accepted.
+        Raises RequestError when the events would take many times the largest body: then none is taken.
         """
         ticket = Ticket()
         if submission.forget is not None:
@@ -131,7 +138,10 @@ class Intake:
             refused += _take_out(late, places, drafts)
         keys = enrich(drafts)
         lines = write(drafts)
-        if max(map(len, lines), default=0) > self._max_line_bytes:
+        sizes_bytes = list(map(len, lines))
+        if sum(sizes_bytes) > self._max_lines_bytes + _EXTRA_EVENT_BYTES * len(lines):
+            raise RequestError("body_too_large", f"Its events would take {sum(sizes_bytes)} bytes.")
+        if max(sizes_bytes, default=0) > self._max_line_bytes:
             refused += _take_out(self._too_large(drafts, lines), places, drafts, keys, lines)
         accepted: dict[Kind, int] = {}
         for (kind, partition), group in self._grouped(site, drafts, keys, lines).items():

@@ -137,8 +137,14 @@ def check_shared(request: Request, size_bytes: int, events: int) -> None:
 
     Raises RequestError when `size_bytes`, `events` times, are more than a few of the largest bodies.
     """
-    if size_bytes * events > _REPEATED_BODIES * request.max_body_bytes:
-        detail = f"{events} events share {size_bytes} bytes that each of them would repeat."
+    check_repeated(request, size_bytes * events, f"{events} events share {size_bytes} bytes that each would repeat.")
+
+
+def check_repeated(request: Request, repeated_bytes: int, detail: str) -> None:
+    """Refuse a request of whose body events repeat `repeated_bytes` in all: raises RequestError when that is more than
+    a few of the largest bodies.
+    """
+    if repeated_bytes > _REPEATED_BODIES * request.max_body_bytes:
         raise RequestError("body_too_large", detail)
 
 

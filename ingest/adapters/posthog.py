@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ingest.adapters.adapter import Adapter, Answer, Request
-from ingest.adapters.bodies import Members, json_of, moment_of, read_object
+from ingest.adapters.bodies import Members, check_repeated, json_of, moment_of, read_object
 from ingest.adapters.credentials import key_of_authorization
 from ingest.adapters.fields import part, text
 from ingest.adapters.posthog_event import events_of
@@ -61,6 +61,7 @@ def _submission(
     items: list[Item] = []
     originals: list[bytes] = []
     skipped: dict[str, int] = {}
+    repeated_bytes = 0
     for piece in pieces:
         data = read_object(piece)
         if isinstance(data, Refusal):
@@ -71,6 +72,9 @@ def _submission(
                 skipped[name] = skipped.get(name, 0) + 1
                 continue
             found = events_of(data, library)
+            if len(found) > 1:  # several metrics, each with all properties of the event
+                repeated_bytes += len(piece) * (len(found) - 1)
+                check_repeated(request, repeated_bytes, f"Its web vitals would repeat {repeated_bytes} bytes or more.")
         items += found
         originals += [piece] * len(found)
     return Submission(

@@ -291,6 +291,20 @@ def test_a_library_stands_in_each_event_and_is_cut() -> None:
     assert len(fields(POSTHOG_V1.read(sent).items[0])["props"]["library"]) == ID_MAX_CHARS
 
 
+def test_web_vitals_that_make_their_properties_many_times_their_size_are_refused() -> None:
+    """A body of 5 MB became 25 MB of events."""
+
+    def read(events: int) -> int:
+        vitals = {f"$web_vitals_{name}_value": 1 for name in ("LCP", "INP", "CLS", "FCP", "TTFB")}
+        event = {"event": "$web_vitals", "properties": {"distinct_id": "v", **vitals, "own": "x" * 10_000}}
+        return len(POSTHOG.read(request("/batch", {"api_key": "k", "batch": [event] * events})).items)
+
+    assert read(2) == 10
+    with pytest.raises(RequestError) as caught:
+        read(10)
+    assert caught.value.code == "body_too_large"
+
+
 def test_a_v1_answer_has_a_result_for_each_event() -> None:
     bad = {"uuid": "u-2", "distinct_id": "u1"}
     submission = read_v1(EVENT, bad)
