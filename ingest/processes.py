@@ -16,6 +16,8 @@ from typing import Final
 
 from prometheus_client import multiprocess
 
+from ingest.geoip import country_lookup
+from ingest.handshake import tls_context
 from ingest.server import bound_socket
 from schemas.logs import get_logger
 from schemas.metrics import SHARED_DIR_VARIABLE
@@ -36,7 +38,14 @@ class Processes:
         self._stopping = threading.Event()
 
     def run(self) -> int:
-        """Serve until told to stop. Returns 0 when every collector ended cleanly."""
+        """Serve until told to stop. Returns 0 when every collector ended cleanly.
+
+        Raises TlsError or GeoIpError when a file that the settings name cannot be used: no collector could start.
+        """
+        ingest = self._settings.ingest
+        if ingest.tls_certificate is not None and ingest.tls_key is not None:
+            tls_context(ingest.tls_certificate, ingest.tls_key)
+        country_lookup(self._settings.privacy.geoip)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         held: socket.socket = bound_socket(

@@ -328,8 +328,12 @@ def test_handshakes_that_are_never_finished_are_few_and_short(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "cause"), [(None, "No such file or directory"), ("no certificate", "they hold no readable")]
 )
-def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, cause: str) -> None:
-    env = tls_settings(tmp_path)
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_certificate_that_cannot_be_used_is_named(
+    tmp_path: Path, processes: str, content: str | None, cause: str
+) -> None:
+    """Of two processes as well: their supervisor started them again for ever."""
+    env = tls_settings(tmp_path) | {"SNAG_INGEST__PROCESSES": processes}
     if content is None:
         (tmp_path / CERTIFICATE).unlink()
     else:
