@@ -23,7 +23,8 @@ class EnvelopeItem(NamedTuple):
 def parse_envelope(body: bytes, max_items: int) -> tuple[dict[str, Any], list[EnvelopeItem]]:
     """Headers and items of an envelope.
 
-    Raises RequestError when a header is unreadable, a payload cut short, or there are more than `max_items`.
+    Of an envelope that is cut short the whole items are taken; the last one may be a part of its payload.
+    Raises RequestError when a header is unreadable, no item is whole, or there are more than `max_items`.
     """
     line, at = _line(body, 0)
     headers = _header(line, body)
@@ -32,11 +33,16 @@ def parse_envelope(body: bytes, max_items: int) -> tuple[dict[str, Any], list[En
         line, at = _line(body, at)
         if not line.strip():
             continue
-        header = _header(line, body)
+        try:
+            header = _header(line, body)
+        except RequestError:
+            if items and at == len(body):
+                break  # cut within a header
+            raise
         length = header.get("length")
         if isinstance(length, int) and not isinstance(length, bool) and length >= 0:
             payload = body[at : at + length]
-            if len(payload) < length:
+            if len(payload) < length and not items:
                 detail = f"An item says it has {length} bytes; {len(payload)} are left."
                 raise RequestError("invalid_envelope", detail, unreadable=body)
             at += length

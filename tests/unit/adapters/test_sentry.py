@@ -246,6 +246,19 @@ def test_an_envelope_that_cannot_be_taken_apart_is_refused(body: bytes) -> None:
     assert caught.value.unreadable == body
 
 
+def test_of_an_envelope_that_is_cut_short_the_whole_items_are_taken() -> None:
+    whole = envelope(item("event", PYTHON, length=True), item("session", SESSION, length=False))
+    last = envelope(item("event", PYTHON, length=True), header={}).partition(b"\n")[2]
+    header_bytes = last.index(b"\n") + 1
+    for cut in range(1, len(last.rstrip())):
+        submission = SENTRY.read(request(PATH, whole.rstrip() + b"\n" + last[:cut]))
+        first, second, *rest = submission.items
+        assert fields(first)["event_id"] == ID
+        assert fields(second)["type"] == "session_health"
+        assert len(rest) == (cut >= header_bytes - 1), cut
+        assert all(isinstance(found, Refusal) and found.code == "invalid_json" for found in rest)
+
+
 def test_an_envelope_of_nothing_is_taken() -> None:
     assert list(SENTRY.read(request(PATH, b"{}")).items) == []
 
