@@ -23,6 +23,7 @@ HEAD_TIMEOUT_S: Final = 10.0  # a head is one packet or two
 WHOLE_TIMEOUT_S: Final = BODY_TIMEOUT_S + 5.0  # the route answers a slow body by itself; this is for none at all
 
 _INVALID: Final = "Invalid HTTP request received."
+_INVALID_PAUSE_S: Final = 10.0  # between two lines of it in the log, since anybody can send one a packet
 _OF_UPGRADES: Final = (b"upgrade", b"http2-settings")
 _FAREWELL_S: Final = 1.0  # what it sends is read so long, else closing would reset the connection and lose the answer
 
@@ -60,11 +61,28 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
+class Malformed:
+    """What of malformed requests was not said in the log yet."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._quiet_until_s = float("-inf")
+
+    def is_due(self, now_s: float) -> bool:
+        """Count one more; whether to say so. `now_s` is the loop's time."""
+        self.count += 1
+        if now_s < self._quiet_until_s:
+            return False
+        self._quiet_until_s = now_s + _INVALID_PAUSE_S
+        return True
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's connection with bounds. Make a class of it with `guarded`."""
 
     max_connections: ClassVar[int]
     turned_away: ClassVar[set[asyncio.BaseTransport]]
+    malformed: ClassVar[Malformed]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,7 +126,9 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._read_on(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self.logger.warning(_INVALID)
+            if self.malformed.is_due(self.loop.time()):
+                self.logger.warning("%s That makes %d since the last such line.", _INVALID, self.malformed.count)
+                self.malformed.count = 0
             self.send_400_response(_INVALID)
 
     def _read_on(self, rest: bytes) -> None:
@@ -206,7 +226,7 @@ def guarded(max_connections: int, refused: Callable[[str], None] | None = None) 
 
     `refused` is called with the reason of each connection that is ended before there is a request.
     """
-    bounds: dict[str, Any] = {"max_connections": max_connections, "turned_away": set()}
+    bounds: dict[str, Any] = {"max_connections": max_connections, "turned_away": set(), "malformed": Malformed()}
     if refused is not None:
         bounds["refused"] = staticmethod(refused)
     return type("Guarded", (GuardedProtocol,), bounds)

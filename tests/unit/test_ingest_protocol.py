@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from ingest.http import Receive, Scope, Send, respond
-from ingest.protocol import HEAD_MAX_BYTES, GuardedProtocol, guarded
+from ingest.protocol import HEAD_MAX_BYTES, GuardedProtocol, Malformed, guarded
 
 
 class _Transport(asyncio.Transport):
@@ -62,3 +62,19 @@ async def test_the_end_of_a_body_does_not_count_as_the_next_head(
     assert not transport.closed
     protocol.data_received(head[20:30] + b"x" * HEAD_MAX_BYTES)
     assert b" 431 " in transport.written
+
+
+async def test_malformed_requests_are_logged_rarely(
+    connection: tuple[GuardedProtocol, _Transport], caplog: pytest.LogCaptureFixture
+) -> None:
+    protocol, transport = connection
+    for _ in range(50):
+        protocol.data_received(b"\x00\r\n")
+    assert transport.written.count(b" 400 ") >= 1
+    assert len([record for record in caplog.records if "Invalid HTTP" in record.message]) == 1
+
+
+def test_how_many_malformed_requests_there_were_is_said_later() -> None:
+    malformed = Malformed()
+    assert [malformed.is_due(now_s) for now_s in (0.0, 1.0, 9.9, 10.0, 10.1)] == [True, False, False, True, False]
+    assert malformed.count == 5
