@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError
 
+from ingest import record_batch
 from ingest.batcher import AckError, Done, RefusedError
+from ingest.broker import Address, Broker, BrokerError, Slot
+from ingest.kafka_watch import KafkaWatch, Layout
 from schemas.logs import get_logger
 from schemas.settings import KafkaSettings
-from schemas.topics import (
-    CHECKOUTS,
-    CLICKSTREAM,
-    ERASURES,
-    ERRORS,
-    MAX_RECORD_BYTES,
-    NDJSON,
-    RECEIVED_AT_HEADER,
-    REJECTED,
-)
+from schemas.topics import CHECKOUTS, CLICKSTREAM, ERASURES, ERRORS, NDJSON, RECEIVED_AT_HEADER, REJECTED
 
 _log = get_logger(__name__)
 
 TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED, ERASURES)
 """All that the collector writes to: Kafka counts as up when it has them all."""
 
-_PROBE_INTERVAL_S: Final = 1.0  # how long an idle collector may believe in a dead Kafka, and a busy one in a live one
-_PROBE_TIMEOUT_S: Final = 2.0  # a broker that takes longer to list a topic is not one to promise durability on
-_QUEUE_KIB: Final = 1024 * 1024  # librdkafka's own bound; ingest.max_in_flight_bytes lies far below it
-_POLL_S: Final = 0.001  # between looks for outcomes while there are any to come; a broker takes longer than that
+_MAX_ROUND_BYTES: Final = 16 * 1024 * 1024  # before packing; a broker takes requests of 100 MiB unless told otherwise
+_LEAST_TIMEOUT_MS: Final = 100
 _LASTING: Final = frozenset(
     {
-        KafkaError.MSG_SIZE_TOO_LARGE,  # the topic's max.message.bytes, or ours
+        KafkaError.MSG_SIZE_TOO_LARGE,  # the topic's max.message.bytes
         KafkaError.INVALID_MSG_SIZE,
         KafkaError.RECORD_LIST_TOO_LARGE,  # the broker's segment size
         KafkaError.INVALID_RECORD,  # a compacted topic, a schema that the broker checks
@@ -52,24 +43,33 @@ in Kafka, and until then everything waits."""
 _CONTENT_TYPE: Final = ("content-type", NDJSON.encode())
 
 
-class KafkaSink:
-    """One librdkafka producer, bridged to the event loop, and a thread that watches whether Kafka answers.
+class _Record(NamedTuple):
+    slot: Slot
+    value: bytes
+    received_at_ms: int
+    done: Done
 
-    `up`, `reason` and `partitions` change only on the event loop. Nothing here blocks it: sending is putting into
-    librdkafka's queue, whose own threads compress and send outside of Python's lock; metadata belongs to the watching
-    thread. The producer is not idempotent: a record stored twice is recognised by its event ids.
+
+class KafkaSink:
+    """A connection to each broker that leads, and a watch over whether Kafka answers and who leads.
+
+    What is sent in one turn of the event loop goes as one round, a request for each leader. Nothing is sent again from
+    here: whatever Kafka does not acknowledge comes back as an error, and a record stored twice is recognised by its
+    event ids. `up`, `reason` and `partitions` change only on the event loop.
     """
 
     def __init__(self, settings: KafkaSettings, *, ack_timeout_s: float) -> None:
         self._settings = settings
-        self._topics = {topic.full_name(settings.topic_prefix): topic for topic in TOPICS}
-        self._producer = _producer(settings, max(int(ack_timeout_s * 1000 * 0.9), 100))
+        self._topics = {topic.full_name(settings.topic_prefix) for topic in TOPICS}
+        # Ends before we give up on a record ourselves.
+        self._timeout_ms = max(int(ack_timeout_s * 1000 * 0.9), _LEAST_TIMEOUT_MS)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="kafka-watch", daemon=True)
-        self._outstanding = 0  # records whose outcome is not known
-        self._polling = False
-        self._flushed: asyncio.Event | None = None
+        self._watch = KafkaWatch(settings, TOPICS, seen=self._was_seen, missed=self._was_missed)
+        self._stopped = False
+        self._leaders: dict[Slot, Address] = {}
+        self._brokers: dict[Address, Broker] = {}
+        self._collected: list[_Record] = []
+        self._rounds: set[asyncio.Task[None]] = set()  # without an answer
         self._down_at = 0.0
         self.up = False
         self.reason = "not connected yet"
@@ -82,37 +82,30 @@ class KafkaSink:
     def start(self) -> None:
         """Begin connecting, in the background; call on the event loop."""
         self._loop = asyncio.get_running_loop()
-        self._watcher.start()
+        self._watch.start()
 
     async def close(self, timeout_s: float) -> None:
-        """Await outcomes for at most `timeout_s`, and stop watching, waiting as long for a probe under way."""
-        if self._outstanding:
-            self._flushed = asyncio.Event()
-            try:
-                await asyncio.wait_for(self._flushed.wait(), timeout_s)
-            except TimeoutError:  # none of it was answered 200 by Kafka
-                _log.warning("the producer did not flush in time", records=self._outstanding)
-        self._stopping.set()
-        if self._watcher.is_alive():
-            await asyncio.to_thread(self._watcher.join, timeout_s)
+        """Await outcomes for at most `timeout_s`, and stop watching, waiting as long for a look under way."""
+        self._send_round()
+        if self._rounds:
+            _, late = await asyncio.wait(self._rounds, timeout=timeout_s)
+            if late:  # none of it was answered 200 by Kafka
+                _log.warning("Kafka did not acknowledge everything in time", requests=len(late))
+        self._stopped = True
+        self._watch.stop()
+        for broker in self._brokers.values():
+            broker.close()
+        await asyncio.to_thread(self._watch.join, timeout_s)
 
     def send(self, topic: str, partition: int, value: bytes, received_at_ms: int, done: Done) -> None:
         """Send one record (see `batcher.Sink`)."""
-        headers: list[tuple[str, str | bytes | None]] = [_CONTENT_TYPE, (RECEIVED_AT_HEADER, b"%d" % received_at_ms)]
-        try:
-            self._producer.produce(
-                topic, value, partition=partition, headers=headers, on_delivery=partial(self._delivered, done)
-            )
-        except (KafkaException, BufferError) as error:  # partition unknown, record too large, queue full
-            found = error.args[0]
-            assert self._loop is not None  # noqa: S101  start() is what makes a sink
-            self._loop.call_soon(done, self._failure(topic, found if isinstance(found, KafkaError) else str(error)))
-            return
-        self._outstanding += 1
-        self._poll_soon()
+        assert self._loop is not None  # noqa: S101  start() is what makes a sink
+        if not self._collected:
+            self._loop.call_soon(self._send_round)
+        self._collected.append(_Record((topic, partition), value, received_at_ms, done))
 
     def mark_down(self, reason: str) -> None:
-        """Believe Kafka to be down until a probe that starts after now succeeds."""
+        """Believe Kafka to be down until a look at it that begins after now finds it there."""
         self._down_at = time.monotonic()
         self._set(up=False, reason=reason)
 
@@ -128,109 +121,88 @@ class KafkaSink:
         if changed:
             self.on_change()
 
-    # Outcomes are taken on the loop, all that are there at a time. A thread that waits for them would have to wrest
-    # Python's lock from the loop for each one: two switches a record, and a record holds few lines when each request
-    # brings one.
+    def _send_round(self) -> None:
+        """Send what was collected: a request for each leader, and another where a partition has several records."""
+        collected, self._collected = self._collected, []
+        by_leader: dict[Address, list[_Record]] = {}
+        for record in collected:
+            leader = self._leaders.get(record.slot)
+            if leader is None:
+                record.done(self._failure(record.slot, f"partition {record.slot[1]} of {record.slot[0]} has no leader"))
+            else:
+                by_leader.setdefault(leader, []).append(record)
+        for leader, records in by_leader.items():
+            broker = self._brokers.get(leader)
+            if broker is None:
+                broker = self._brokers[leader] = Broker(leader, client_id="snag-ingest", timeout_ms=self._timeout_ms)
+            for round_ in _rounds_of(records):
+                task = asyncio.get_running_loop().create_task(self._produce(broker, round_))
+                self._rounds.add(task)
+                task.add_done_callback(self._rounds.discard)
 
-    def _poll_soon(self) -> None:
-        if self._outstanding and not self._polling:
-            self._polling = True
-            assert self._loop is not None  # noqa: S101  start() is what makes a sink
-            self._loop.call_later(_POLL_S, self._poll)
-
-    def _poll(self) -> None:
-        self._polling = False
+    async def _produce(self, broker: Broker, round_: dict[Slot, _Record]) -> None:
+        now_ms = int(time.time() * 1000)
+        batches = {
+            slot: record_batch.encode(
+                record.value, (_CONTENT_TYPE, (RECEIVED_AT_HEADER, b"%d" % record.received_at_ms)), now_ms
+            )
+            for slot, record in round_.items()
+        }
         try:
-            self._producer.poll(0)
-        finally:
-            self._poll_soon()
+            codes = await broker.produce(batches)
+        except BrokerError as error:
+            for slot, record in round_.items():
+                record.done(self._failure(slot, str(error)))
+            return
+        for slot, record in round_.items():
+            code = codes.get(slot, KafkaError.UNKNOWN)
+            record.done(None if code == 0 else self._failure(slot, KafkaError(code)))
 
-    def _delivered(self, done: Done, error: KafkaError | None, message: Message) -> None:
-        self._outstanding -= 1
-        if not self._outstanding and self._flushed is not None:
-            self._flushed.set()
-        done(None if error is None else self._failure(message.topic() or "", error))
-
-    def _failure(self, topic: str, error: KafkaError | str) -> AckError:
+    def _failure(self, slot: Slot, error: KafkaError | str) -> AckError:
         """What `error` says of the record, or, if it is none about records, of Kafka, which then counts as down."""
         reason = error if isinstance(error, str) else error.str()
         if isinstance(error, KafkaError) and error.code() in _LASTING:
             return RefusedError(reason)
-        if topic not in self._topics:  # a name of another version: no probe will tell when it is there
+        if slot[0] not in self._topics:  # a name of another version: no look will tell when it is there
             return RefusedError(reason)
         self.mark_down(reason)
         return AckError(reason)
 
-    # The watching thread.
+    # Called on the watching thread.
 
-    def _watch(self) -> None:
-        while not self._stopping.is_set():
-            started_at = time.monotonic()
-            try:
-                partitions = self._probe()
-            except KafkaException as error:
-                self._report(partial(self._set, up=False, reason=_reason(error)))
-            else:
-                self._report(partial(self._seen, started_at, partitions))
-            self._stopping.wait(_PROBE_INTERVAL_S)
+    def _was_seen(self, began_at: float, layout: Layout) -> None:
+        self._report(partial(self._take, began_at, layout))
 
-    def _seen(self, started_at: float, partitions: int) -> None:
-        if started_at < self._down_at:
-            return
-        if self.up and partitions != self.partitions:
-            _log.warning("the number of partitions changed", before=self.partitions, now=partitions)
-        if partitions != self.partitions:
-            self.before_relayout()
-            self.partitions = partitions
-        self._set(up=True, reason="")
+    def _was_missed(self, reason: str) -> None:
+        self._report(partial(self._set, up=False, reason=reason))
 
     def _report(self, change: partial[None]) -> None:
         assert self._loop is not None  # noqa: S101  start() is what makes a sink
-        if not self._stopping.is_set():
+        if not self._stopped:
             self._loop.call_soon_threadsafe(change)
 
-    def _probe(self) -> int:
-        """How many partitions the co-partitioned topics have. Raises KafkaException unless all have a leader."""
-        counts = []
-        for name, known in self._topics.items():
-            topic = self._producer.list_topics(name, timeout=_PROBE_TIMEOUT_S).topics[name]
-            if topic.error is not None:
-                raise KafkaException(
-                    KafkaError(
-                        topic.error.code(), f"topic {name} is not there ({topic.error.str()}); create the topics"
-                    )
-                )
-            if any(partition.leader < 0 for partition in topic.partitions.values()):
-                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, f"topic {name} lacks a leader"))
-            if known.copartitioned:
-                counts.append(len(topic.partitions))
-        return min(counts)
+    def _take(self, began_at: float, layout: Layout) -> None:
+        if began_at < self._down_at:
+            return
+        if self.up and layout.partitions != self.partitions:
+            _log.warning("the number of partitions changed", before=self.partitions, now=layout.partitions)
+        if layout.partitions != self.partitions:
+            self.before_relayout()
+            self._send_round()
+            self.partitions = layout.partitions
+        self._leaders = dict(layout.leaders)
+        self._set(up=True, reason="")
 
 
-def _producer(settings: KafkaSettings, delivery_ms: int) -> Producer:
-    return Producer(
-        {
-            "bootstrap.servers": settings.bootstrap,
-            "client.id": "snag-ingest",
-            "acks": "all",
-            "enable.idempotence": False,
-            "compression.type": "lz4",
-            "linger.ms": 0,  # the batcher lingers
-            "message.max.bytes": MAX_RECORD_BYTES,
-            "queue.buffering.max.kbytes": _QUEUE_KIB,
-            "message.timeout.ms": delivery_ms,  # ends before we give up on it ourselves
-            "request.timeout.ms": delivery_ms,
-            "retry.backoff.ms": 50,
-            "reconnect.backoff.ms": 50,
-            "reconnect.backoff.max.ms": 500,
-            "allow.auto.create.topics": False,
-            "topic.metadata.propagation.max.ms": delivery_ms,
-            "socket.nagle.disable": True,
-            "log_level": 0,  # whether Kafka answers is said once, by the watching thread
-        }
-    )
-
-
-def _reason(error: KafkaException) -> str:
-    found = error.args[0]
-    return found.str() if isinstance(found, KafkaError) else str(error)
+def _rounds_of(records: list[_Record]) -> Iterator[dict[Slot, _Record]]:
+    """`records` in their order, in rounds that have each partition once and keep within the bound of bytes."""
+    round_: dict[Slot, _Record] = {}
+    size_bytes = 0
+    for record in records:
+        if record.slot in round_ or (round_ and size_bytes + len(record.value) > _MAX_ROUND_BYTES):
+            yield round_
+            round_, size_bytes = {}, 0
+        round_[record.slot] = record
+        size_bytes += len(record.value)
+    if round_:
+        yield round_
