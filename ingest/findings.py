@@ -56,12 +56,13 @@ def bytes_of(text: str) -> bytes:
 def replacing(pattern: str, *parts: int | str) -> Callable[[str, Effort], str]:
     """What puts `parts` in place of each finding of `pattern`: texts, and groups of the finding by number."""
     finditer = compiled(pattern).finditer
+    units = A_FINDING * max(1, len(parts) // 2)  # each group that is put back has to be found in the finding
 
     def replace(text: str, effort: Effort) -> str:
         done = 0
         pieces: list[str] = []
         for found in finditer(bytes_of(text)):
-            effort.take()
+            effort.take(units)
             start, end = found.span()
             pieces.append(text[done:start])
             for part in parts:
