@@ -38,6 +38,15 @@ class Broker:
         self._turn = asyncio.Lock()
         self._closed = False
 
+    async def connect(self) -> None:
+        """Make the connection, if there is none. Raises BrokerError when that fails."""
+        opening = self._open()
+        await asyncio.wait([opening])
+        try:
+            opening.result()
+        except (OSError, TimeoutError, KafkaError, asyncio.CancelledError) as error:  # the last: `close` was called
+            raise self._failed(opening, error) from error
+
     async def produce(self, round_: Mapping[Slot, bytes]) -> dict[Slot, int]:
         """Send a batch for each slot; Kafka's error code of each, 0 being stored by all replicas in sync.
 
@@ -48,8 +57,6 @@ class Broker:
         for (topic, partition), batch in round_.items():
             topics.setdefault(topic, []).append((partition, batch))
         request = ProduceRequest(None, _ALL_REPLICAS, self._timeout_ms, list(topics.items()))
-        if self._closed:
-            raise BrokerError(f"{self._address[0]}:{self._address[1]}: closed")
         opening = self._open()
         async with self._turn:  # so that none overtakes those that wait for the connection
             await asyncio.wait([opening])
@@ -70,6 +77,8 @@ class Broker:
             self._forget(self._opening)
 
     def _open(self) -> asyncio.Task[AIOKafkaConnection]:
+        if self._closed:
+            raise BrokerError(f"{self._address[0]}:{self._address[1]}: closed")
         opening = self._opening
         if opening is not None and not _is_usable(opening):
             self._forget(opening)

@@ -24,6 +24,7 @@ TOPICS: Final = (CLICKSTREAM, ERRORS, CHECKOUTS, REJECTED, ERASURES)
 """All that the collector writes to: Kafka counts as up when it has them all."""
 
 _MAX_ROUND_BYTES: Final = 16 * 1024 * 1024  # before packing; a broker takes requests of 100 MiB unless told otherwise
+_CLIENT_ID: Final = "snag-ingest"
 _LEAST_TIMEOUT_MS: Final = 100
 _LASTING: Final = frozenset(
     {
@@ -70,6 +71,7 @@ class KafkaSink:
         self._brokers: dict[Address, Broker] = {}
         self._collected: list[_Record] = []
         self._rounds: set[asyncio.Task[None]] = set()  # without an answer
+        self._reaching: asyncio.Task[None] | None = None
         self._down_at = 0.0
         self.up = False
         self.reason = "not connected yet"
@@ -95,6 +97,8 @@ class KafkaSink:
         self._watch.stop()
         for broker in self._brokers.values():
             broker.close()
+        if self._reaching is not None:
+            await asyncio.wait([self._reaching])
         await asyncio.to_thread(self._watch.join, timeout_s)
 
     def send(self, topic: str, partition: int, value: bytes, received_at_ms: int, done: Done) -> None:
@@ -132,9 +136,7 @@ class KafkaSink:
             else:
                 by_leader.setdefault(leader, []).append(record)
         for leader, records in by_leader.items():
-            broker = self._brokers.get(leader)
-            if broker is None:
-                broker = self._brokers[leader] = Broker(leader, client_id="snag-ingest", timeout_ms=self._timeout_ms)
+            broker = self._broker(leader)
             for round_ in _rounds_of(records):
                 task = asyncio.get_running_loop().create_task(self._produce(broker, round_))
                 self._rounds.add(task)
@@ -191,7 +193,26 @@ class KafkaSink:
             self._send_round()
             self.partitions = layout.partitions
         self._leaders = dict(layout.leaders)
-        self._set(up=True, reason="")
+        if not self.up and self._reaching is None:
+            self._reaching = asyncio.get_running_loop().create_task(self._reach(began_at))
+
+    async def _reach(self, began_at: float) -> None:
+        """Connect to all leaders: Kafka is up when that is done, for what it tells of itself may be out of reach."""
+        try:
+            await asyncio.gather(*(self._broker(address).connect() for address in set(self._leaders.values())))
+        except BrokerError as error:
+            self._set(up=False, reason=str(error))
+        else:
+            if began_at >= self._down_at:
+                self._set(up=True, reason="")
+        finally:
+            self._reaching = None
+
+    def _broker(self, address: Address) -> Broker:
+        broker = self._brokers.get(address)
+        if broker is None:
+            broker = self._brokers[address] = Broker(address, client_id=_CLIENT_ID, timeout_ms=self._timeout_ms)
+        return broker
 
 
 def _rounds_of(records: list[_Record]) -> Iterator[dict[Slot, _Record]]:

@@ -48,6 +48,11 @@ class FakeBroker:
     rounds: list[list[Slot]] = field(default_factory=list)
     answers: list[asyncio.Future[dict[Slot, int]]] = field(default_factory=list)
     closed: bool = False
+    unreachable: str = ""
+
+    async def connect(self) -> None:
+        if self.unreachable:
+            raise BrokerError(self.unreachable)
 
     async def produce(self, round_: Mapping[Slot, bytes]) -> dict[Slot, int]:
         self.rounds.append(list(round_))
@@ -114,7 +119,7 @@ async def test_what_one_turn_sends_is_one_request_a_leader(rig: Callable[[], Rig
     assert r.sink.up
     for topic, partition in LEADERS:
         r.send((topic, partition), topic, partition)
-    assert not r.brokers
+    assert not any(broker.rounds for broker in r.brokers.values())
     await turns()
     assert r.brokers[ONE].rounds == [[("clickstream", 0), ("errors", 0), ("errors", 1)]]
     assert r.brokers[OTHER].rounds == [[("clickstream", 1)]]
@@ -186,6 +191,19 @@ async def test_any_other_failure_is_kafka_s_until_a_later_look(rig: Callable[[],
     r.send("b", "clickstream", 0)
     await turns()
     assert r.brokers[OTHER].rounds == [[("clickstream", 0)]]
+
+
+async def test_kafka_is_up_when_its_leaders_can_be_reached(rig: Callable[[], Rig]) -> None:
+    """A broker may tell of addresses that mean nothing here."""
+    r = rig()
+    changes: list[bool] = []
+    r.sink.on_change = lambda: changes.append(r.sink.up)
+    r.brokers[OTHER] = FakeBroker(OTHER, unreachable="other:9092: no such host")
+    await r.see(LEADERS)
+    assert (r.sink.up, r.sink.reason, changes) == (False, "other:9092: no such host", [])
+    r.brokers[OTHER].unreachable = ""
+    await r.see(LEADERS)
+    assert (r.sink.up, r.sink.reason, changes) == (True, "", [True])
 
 
 async def test_a_partition_without_leader_waits_and_a_topic_of_another_version_does_not(rig: Callable[[], Rig]) -> None:
