@@ -52,6 +52,7 @@ class KafkaWatch:
                 "log_level": 0,  # whether Kafka answers is said once, by the sink
             }
         )
+        self._bootstrap = settings.bootstrap
         self._seen = seen
         self._missed = missed
         self._stopping = threading.Event()
@@ -76,7 +77,7 @@ class KafkaWatch:
             try:
                 layout = self._look()
             except KafkaException as error:
-                self._missed(_reason(error))
+                self._missed(f"{self._bootstrap}: {_reason(error)}")
             else:
                 self._seen(began_at, layout)
             self._stopping.wait(_INTERVAL_S)
