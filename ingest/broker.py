@@ -20,6 +20,7 @@ Slot = tuple[str, int]
 
 _ALL_REPLICAS: Final = -1
 _MAX_IDLE_MS: Final = 540_000  # below the ten minutes after which a broker hangs up by itself
+_FAILURES: Final = (OSError, TimeoutError, KafkaError)  # of connecting, and of what is on a connection
 
 
 class BrokerError(Exception):
@@ -41,10 +42,9 @@ class Broker:
     async def connect(self) -> None:
         """Make the connection, if there is none. Raises BrokerError when that fails."""
         opening = self._open()
-        await asyncio.wait([opening])
         try:
-            opening.result()
-        except (OSError, TimeoutError, KafkaError, asyncio.CancelledError) as error:  # the last: `close` was called
+            await self._connection(opening)
+        except _FAILURES as error:
             raise self._failed(opening, error) from error
 
     async def produce(self, round_: Mapping[Slot, bytes]) -> dict[Slot, int]:
@@ -58,15 +58,11 @@ class Broker:
             topics.setdefault(topic, []).append((partition, batch))
         request = ProduceRequest(None, _ALL_REPLICAS, self._timeout_ms, list(topics.items()))
         opening = self._open()
-        async with self._turn:  # so that none overtakes those that wait for the connection
-            await asyncio.wait([opening])
-            try:
-                answering = opening.result().send(request)
-            except (OSError, TimeoutError, KafkaError, asyncio.CancelledError) as error:  # the last: `close` was called
-                raise self._failed(opening, error) from error
         try:
+            async with self._turn:  # so that none overtakes those that wait for the connection
+                answering = (await self._connection(opening)).send(request)
             answer = await answering
-        except (OSError, TimeoutError, KafkaError) as error:
+        except _FAILURES as error:
             raise self._failed(opening, error) from error
         return {(topic, partition): code for topic, partitions in answer.topics for partition, code, *_ in partitions}
 
@@ -78,7 +74,7 @@ class Broker:
 
     def _open(self) -> asyncio.Task[AIOKafkaConnection]:
         if self._closed:
-            raise BrokerError(f"{self._address[0]}:{self._address[1]}: closed")
+            raise self._error("closed")
         opening = self._opening
         if opening is not None and not _is_usable(opening):
             self._forget(opening)
@@ -95,9 +91,19 @@ class Broker:
             opening = self._opening = asyncio.get_running_loop().create_task(connecting)
         return opening
 
+    async def _connection(self, opening: asyncio.Task[AIOKafkaConnection]) -> AIOKafkaConnection:
+        """What `opening` comes to. Raises BrokerError when `close` was called meanwhile, and else what it raised."""
+        await asyncio.wait([opening])
+        if opening.cancelled():
+            raise self._error("closed")
+        return opening.result()
+
     def _failed(self, opening: asyncio.Task[AIOKafkaConnection], error: BaseException) -> BrokerError:
         self._forget(opening)
-        return BrokerError(f"{self._address[0]}:{self._address[1]}: {str(error) or type(error).__name__}")
+        return self._error(str(error) or type(error).__name__)
+
+    def _error(self, reason: str) -> BrokerError:
+        return BrokerError(f"{self._address[0]}:{self._address[1]}: {reason}")
 
     def _forget(self, opening: asyncio.Task[AIOKafkaConnection]) -> None:
         if self._opening is opening:

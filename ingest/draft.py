@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from schemas.event import ID_MAX_CHARS, Id, Kind, Text
-from schemas.openapi import Moment
+from schemas.event import Id, Kind, Text
+from schemas.openapi import Label, Moment, TypeName
 
-_Label = Annotated[str, msgspec.Meta(max_length=ID_MAX_CHARS)]
-_Type = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARS)]
 # What only the collector fills. JSON that says anything there is not read into a Draft.
 _OurText = Annotated[str, msgspec.Meta(max_length=0)]
 _OurFlag = Annotated[int, msgspec.Meta(ge=2, le=1)]
@@ -26,7 +24,7 @@ class Draft(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     `user_agent` are the client's and gone once it is complete. `client_ts` is always overwritten.
     """
 
-    type: _Type
+    type: TypeName
     event_id: Id | None = None
     kind: Kind | None = None
     ts: Moment = None
@@ -43,12 +41,12 @@ class Draft(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     element: Text | None = None
     x: float | None = None
     y: float | None = None
-    device: _Label | None = None
-    browser: _Label | None = None
-    os: _Label | None = None
-    country: _Label | None = None
-    ip: _Label | None = None
-    release: _Label | None = None
+    device: Label | None = None
+    browser: Label | None = None
+    os: Label | None = None
+    country: Label | None = None
+    ip: Label | None = None
+    release: Label | None = None
     is_bot: bool | None = None
     is_hot: _OurFlag | None = None
     error_class: _OurText | None = None

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 
 from ingest.protocol import HEAD_TIMEOUT_S, GuardedProtocol
+from schemas.settings import IngestSettings
 
 _TIMEOUT_S: Final = HEAD_TIMEOUT_S  # a handshake is two packets from either side
 
@@ -56,8 +57,11 @@ class Handshake(asyncio.Protocol):
             connection.abort()
 
 
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What a server speaks TLS by. Raises TlsError."""
+def tls_context(settings: IngestSettings) -> ssl.SSLContext | None:
+    """What a server speaks TLS by; None when the settings name no certificate. Raises TlsError."""
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None or key is None:
+        return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         for file in (certificate, key):

@@ -186,9 +186,9 @@ class KafkaSink:
     def _take(self, began_at: float, layout: Layout) -> None:
         if began_at < self._down_at:
             return
-        if self.up and layout.partitions != self.partitions:
-            _log.warning("the number of partitions changed", before=self.partitions, now=layout.partitions)
         if layout.partitions != self.partitions:
+            if self.up:
+                _log.warning("the number of partitions changed", before=self.partitions, now=layout.partitions)
             self.before_relayout()
             self._send_round()
             self.partitions = layout.partitions

@@ -42,9 +42,7 @@ class Processes:
 
         Raises TlsError or GeoIpError when a file that the settings name cannot be used: no collector could start.
         """
-        ingest = self._settings.ingest
-        if ingest.tls_certificate is not None and ingest.tls_key is not None:
-            tls_context(ingest.tls_certificate, ingest.tls_key)
+        tls_context(self._settings.ingest)
         country_lookup(self._settings.privacy.geoip)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)

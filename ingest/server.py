@@ -82,8 +82,8 @@ def serve(settings: Settings) -> None:
     ingest = settings.ingest
     app = create_app(settings)
     protocol: Any = guarded(_connections(ingest), app.refused)  # uvicorn makes connections by it, and asks no more
-    if ingest.tls_certificate is not None and ingest.tls_key is not None:
-        protocol = shaken(protocol, tls_context(ingest.tls_certificate, ingest.tls_key))
+    if (context := tls_context(ingest)) is not None:
+        protocol = shaken(protocol, context)
     tune_interpreter()
     config = uvicorn.Config(
         app,

@@ -11,47 +11,46 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
-from schemas.event import ID_MAX_CHARS, TEXT_MAX_CHARS, Kind
+from schemas.event import ID_MAX_CHARS, Id, Kind, Text
 from schemas.routes import ROUTES, Method, RouteName
 from schemas.topics import JSON, NDJSON
 
 Moment = datetime | int | float | None
 """ISO 8601 with any offset (none means UTC), or Unix seconds or milliseconds."""
 
-_Id = Annotated[str, msgspec.Meta(max_length=ID_MAX_CHARS)]
-_Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX_CHARS)]
-_Label = Annotated[str, msgspec.Meta(max_length=ID_MAX_CHARS)]
+Label = Annotated[str, msgspec.Meta(max_length=ID_MAX_CHARS)]
+TypeName = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARS)]
 
 
 class IncomingEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """An event as a well-behaved client sends it. The collector takes more than this: see `ingest.lenient`."""
 
-    type: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARS)]
+    type: TypeName
     kind: Kind | None = None
-    event_id: _Id | None = None
+    event_id: Id | None = None
     ts: Moment = None
     timestamp: Moment = None
     sent_at: Moment = None
-    session_id: _Id | None = None
-    visitor_id: _Id | None = None
-    user_id: _Id | None = None
-    url: _Text | None = None
-    path: _Text | None = None
-    page: _Text | None = None
-    referrer: _Text | None = None
-    title: _Text | None = None
-    element: _Text | None = None
+    session_id: Id | None = None
+    visitor_id: Id | None = None
+    user_id: Id | None = None
+    url: Text | None = None
+    path: Text | None = None
+    page: Text | None = None
+    referrer: Text | None = None
+    title: Text | None = None
+    element: Text | None = None
     x: float | None = None
     y: float | None = None
-    device: _Label | None = None
-    browser: _Label | None = None
-    os: _Label | None = None
-    country: _Label | None = None
-    release: _Label | None = None
+    device: Label | None = None
+    browser: Label | None = None
+    os: Label | None = None
+    country: Label | None = None
+    release: Label | None = None
     is_bot: bool | None = None
-    user_agent: _Text | None = None
-    ip: _Label | None = None
-    message: _Text | None = None
+    user_agent: Text | None = None
+    ip: Label | None = None
+    message: Text | None = None
     props: dict[str, Any] | None = None
 
 
@@ -65,8 +64,8 @@ class IncomingBatch(msgspec.Struct, kw_only=True):
 class ForgetRequest(msgspec.Struct, kw_only=True):
     """Whom to forget: a visitor, or a user with every visitor id seen with it; with both, both."""
 
-    visitor_id: _Id = ""
-    user_id: _Id = ""
+    visitor_id: Id = ""
+    user_id: Id = ""
 
 
 EventCode = Literal[

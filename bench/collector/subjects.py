@@ -40,9 +40,7 @@ def ours(
     """Snag's collector, or with another `module` the floor, which reads the same settings."""
     directory.mkdir()
     port = free_port()
-    kafka = KafkaSettings(
-        bootstrap=bootstrap, topic_prefix=f"{directory.parent.name}-{directory.name}-", partitions=PARTITIONS
-    )
+    kafka = _kafka(directory, bootstrap)
     create_topics(kafka)
     env = {
         "SNAG_KAFKA__BOOTSTRAP": bootstrap,
@@ -68,9 +66,7 @@ def otel_collector(directory: Path, bootstrap: str, sizes: list[int], binary: Pa
     """The OpenTelemetry Collector."""
     directory.mkdir()
     port = free_port()
-    kafka = KafkaSettings(
-        bootstrap=bootstrap, topic_prefix=f"{directory.parent.name}-{directory.name}-", partitions=PARTITIONS
-    )
+    kafka = _kafka(directory, bootstrap)
     create_topics(kafka)
     config = otel.config(
         directory / "otel.yaml", port=port, bootstrap=bootstrap, topic=f"{kafka.topic_prefix}clickstream"

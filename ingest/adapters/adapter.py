@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from ingest.adapters.credentials import standard_key
-from ingest.adapters.form import arguments_of
+from ingest.adapters.form import arguments_of, texts_of
 from ingest.decode import Submission
 from ingest.refusal import RequestError
 from schemas.event import EPOCH
@@ -71,10 +71,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def arguments(self) -> dict[str, str]:
         """The query's arguments, decoded; of one given twice the first."""
-        return {
-            name.decode(errors="replace"): value.decode(errors="replace")
-            for name, value in arguments_of(self.query).items()
-        }
+        return texts_of(arguments_of(self.query))
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 
@@ -16,6 +17,11 @@ def arguments_of(encoded: bytes) -> dict[bytes, bytes]:
         if is_argument:
             found.setdefault(_decoded(name), _decoded(value))
     return found
+
+
+def texts_of(arguments: Mapping[bytes, bytes]) -> dict[str, str]:
+    """`arguments` as texts: what is no UTF-8 is replaced."""
+    return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in arguments.items()}
 
 
 def _decoded(part: bytes) -> bytes:

@@ -16,7 +16,7 @@ from ingest.adapters.adapter import Adapter, Answer, Request
 from ingest.adapters.bodies import check_shared
 from ingest.adapters.credentials import query_key, standard_key
 from ingest.adapters.fields import cut_id, text
-from ingest.adapters.form import arguments_of
+from ingest.adapters.form import arguments_of, texts_of
 from ingest.adapters.ga4_event import event_of
 from ingest.adapters.values import number
 from ingest.decode import Item, Submission, too_many_events
@@ -32,12 +32,12 @@ _PRODUCT_FIELDS: Final = {
 
 def _read(request: Request) -> Submission:
     """One event in the query, or one in each line of the body with what they share in the query."""
-    shared = _texts(request.query)
+    shared = request.arguments()
     lines = [line for line in request.body.splitlines() if line.strip()]
     if len(lines) > request.max_events:
         raise too_many_events(len(lines), request.max_events)
     check_shared(request, len(request.query), len(lines))
-    hits = [shared | _texts(line) for line in lines] or [shared]
+    hits = [shared | texts_of(arguments_of(line)) for line in lines] or [shared]
     return Submission(
         items=[_event_of(hit) for hit in hits], originals=lambda: [msgspec.json.encode(hit) for hit in hits]
     )
@@ -74,11 +74,6 @@ def _product(value: str) -> dict[str, Any]:
     parts = ((part[:2], part[2:]) for part in value.split("~"))
     found: dict[str, Any] = {_PRODUCT_FIELDS[key]: content for key, content in parts if key in _PRODUCT_FIELDS}
     return found | {name: number(found[name]) for name in ("price", "quantity") if name in found}
-
-
-def _texts(encoded: bytes) -> dict[str, str]:
-    found = arguments_of(encoded)
-    return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in found.items()}
 
 
 def _key(request: Request) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 
 from ingest.adapters.adapter import Adapter, Answer, Request
 from ingest.adapters.bodies import form_field, is_form, json_of
-from ingest.adapters.form import arguments_of
+from ingest.adapters.form import arguments_of, texts_of
 from ingest.adapters.pixel import event_of_texts
 from ingest.decode import Submission, decode_native
 from schemas.openapi import Verdicts
@@ -23,8 +23,7 @@ def _read(request: Request) -> Submission:
     if is_form(body):
         arguments = arguments_of(body)
         if form_field(arguments) is None:  # the event's fields themselves
-            texts = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in arguments.items()}
-            return Submission((event_of_texts(texts),), lambda: (body,))
+            return Submission((event_of_texts(texts_of(arguments)),), lambda: (body,))
         body = json_of(request)
     ndjson = b"ndjson" in request.header(b"content-type")
     return decode_native(body, ndjson=ndjson, max_events=request.max_events)
